@@ -1,0 +1,203 @@
+import { randomBytes, randomUUID } from 'node:crypto';
+import { once } from 'node:events';
+import { createServer, type IncomingHttpHeaders, type Server, type ServerResponse } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { setTimeout as delay } from 'node:timers/promises';
+import type { CloudEvent } from '@countersign/contracts';
+import { AuditStream, SqlAuditStream, type ConsumeOptions } from '@countersign/messaging';
+import { AdminAccess, Clock, Logger, ServiceConfig, startService, type RunningService } from '@countersign/platform';
+import { SafeHttp } from '@countersign/safe-http';
+import { createTestDatabase } from '@countersign/testing';
+import { AuditModule } from './audit.module';
+import { AuditConfig } from './config';
+import { AuditDatabase } from './database';
+import { DeliverySettings } from './deliveries/delivery-settings';
+
+export const PUBLIC_URL = 'https://sts.countersign.test';
+const ADMIN_TOKEN = randomBytes(32).toString('hex');
+const DEADLINE_MS = 10_000;
+
+/** Resolves with the first value that is not null, undefined or false; rejects after ten seconds. */
+export async function until<T>(what: string, look: () => Promise<T> | T): Promise<NonNullable<T>> {
+  const deadline = Date.now() + DEADLINE_MS;
+  for (;;) {
+    const value = await look();
+    if (value !== null && value !== undefined && value !== false) return value;
+    if (Date.now() > deadline) throw new Error(`waited in vain for: ${what}`);
+    await delay(10);
+  }
+}
+
+/** A stream whose handler fails, before or after its work, as often as told: the process died before the ack. */
+export class FailingStream extends SqlAuditStream {
+  failBefore = 0;
+  failAfter = 0;
+
+  override consume(options: ConsumeOptions): void {
+    super.consume({
+      ...options,
+      handler: async (batch) => {
+        if (this.failBefore-- > 0) throw new Error('died before the batch was stored');
+        await options.handler(batch);
+        if (this.failAfter-- > 0) throw new Error('died before the batch was acknowledged');
+      },
+    });
+  }
+}
+
+/** The real time, and what a test adds to it. */
+export class MovableClock extends Clock {
+  added = 0;
+  override now(): number {
+    return Date.now() + this.added;
+  }
+}
+
+/** What the exchange and policy would say. */
+export class StubAccess extends AdminAccess {
+  keys: Awaited<ReturnType<AdminAccess['verificationKeys']>> = [];
+  allowed: string[] = [];
+  verificationKeys(): ReturnType<AdminAccess['verificationKeys']> {
+    return Promise.resolve(this.keys);
+  }
+  isRevoked(): Promise<boolean> {
+    return Promise.resolve(false);
+  }
+  isAllowed({ action }: { action: string }): Promise<boolean> {
+    return Promise.resolve(this.allowed.includes(action));
+  }
+}
+
+export interface Answer {
+  status: number;
+  headers: Headers;
+  body: any; // eslint-disable-line @typescript-eslint/no-explicit-any -- answers are judged by the tests
+}
+
+export interface AuditUnderTest {
+  database: AuditDatabase;
+  stream: FailingStream;
+  clock: MovableClock;
+  access: StubAccess;
+  call(method: string, path: string, body?: unknown, token?: string | null): Promise<Answer>;
+  /** The rows of a statement, in a connection of the service's own user. */
+  rows<Row>(sql: string, parameters?: unknown[]): Promise<Row[]>;
+  stop(): Promise<void>;
+}
+
+/** The whole module behind its real HTTP server, on a database of its own. */
+export async function startAudit(server: { url: string }, changes: Partial<DeliverySettings> = {}) {
+  const place = await createTestDatabase(server);
+  const environment = {
+    COUNTERSIGN_PUBLIC_URL: PUBLIC_URL,
+    COUNTERSIGN_PORT: '0',
+    COUNTERSIGN_HOST: '127.0.0.1',
+    COUNTERSIGN_ADMIN_TOKEN: ADMIN_TOKEN,
+    COUNTERSIGN_ENCRYPTION_KEY: randomBytes(32).toString('base64'),
+  };
+  const logger = new Logger('audit', 'silent');
+  const database = new AuditDatabase({ url: place.url, logger });
+  const stream = new FailingStream({ query: (sql, parameters) => database.query(sql, parameters), logger });
+  const clock = new MovableClock();
+  const access = new StubAccess();
+  const http = new SafeHttp({ allowLoopback: true, allowedPrivateCidrs: [], proxyUrl: null });
+  await database.whenReady();
+  const service = await startService({
+    name: 'audit',
+    config: new ServiceConfig(environment),
+    logger,
+    modules: [AuditModule],
+    provide: [
+      [AuditConfig, new AuditConfig(environment)],
+      [AuditDatabase, database],
+      [SafeHttp, http],
+      [AuditStream, stream],
+      [AdminAccess, access],
+      [Clock, clock],
+      [
+        DeliverySettings,
+        Object.assign(new DeliverySettings(), { pollMs: 20, stopMs: 500, random: () => 0.5 }, changes),
+      ],
+    ],
+  });
+  const stop = async (): Promise<void> => {
+    await service.stop();
+    await http.close();
+    await place.drop();
+  };
+  return { database, stream, clock, access, call: caller(service), rows: database.query.bind(database), stop };
+}
+
+function caller({ url }: RunningService): AuditUnderTest['call'] {
+  return async (method, path, body, token = ADMIN_TOKEN) => {
+    const response = await fetch(url + path, {
+      method,
+      headers: {
+        ...(token === null ? {} : { authorization: `Bearer ${token}` }),
+        ...(body === undefined ? {} : { 'content-type': 'application/json' }),
+      },
+      ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+    });
+    const text = await response.text();
+    return {
+      status: response.status,
+      headers: response.headers,
+      body: text === '' ? null : (JSON.parse(text) as unknown),
+    };
+  };
+}
+
+/** An exchange event as the exchange makes them; `data` adds to it. */
+export function exchangeEvent(data: Record<string, unknown> = {}, changes: Partial<CloudEvent> = {}): CloudEvent {
+  return {
+    specversion: '1.0',
+    id: randomUUID(),
+    source: PUBLIC_URL,
+    type: 'dev.countersign.exchange.granted.v1',
+    subject: 'github:repo:acme/web:ref:refs/heads/main',
+    time: new Date().toISOString(),
+    datacontenttype: 'application/json',
+    traceparent: `00-${'a'.repeat(32)}-${'b'.repeat(16)}-01`,
+    data: {
+      outcome: 'granted',
+      issuer: 'github',
+      class: null,
+      reason: null,
+      decision: { roles: ['deploy'], policies: ['p'], shadowRoles: [], statements: [], revision: 1 },
+      traceId: 'a'.repeat(32),
+      ...data,
+    },
+    ...changes,
+  };
+}
+
+export interface Received {
+  headers: IncomingHttpHeaders;
+  body: string;
+}
+
+/** A webhook receiver; `answer` decides what becomes of each request, and may leave it hanging. */
+export class Receiver {
+  readonly received: Received[] = [];
+  private server: Server | undefined;
+
+  constructor(private readonly answer: (response: ServerResponse, received: Received, count: number) => void) {}
+
+  async start(): Promise<string> {
+    this.server = createServer((request, response) => {
+      const chunks: Buffer[] = [];
+      request.on('data', (chunk: Buffer) => chunks.push(chunk));
+      request.on('end', () => {
+        const received = { headers: request.headers, body: Buffer.concat(chunks).toString() };
+        this.answer(response, received, this.received.push(received));
+      });
+    }).listen(0, '127.0.0.1');
+    await once(this.server, 'listening');
+    return `http://127.0.0.1:${(this.server.address() as AddressInfo).port}/hook`;
+  }
+
+  async stop(): Promise<void> {
+    this.server?.closeAllConnections();
+    if (this.server !== undefined) await once(this.server.close(), 'close');
+  }
+}

@@ -1,0 +1,31 @@
+import { Module } from '@nestjs/common';
+import { DeliveryQueue } from './deliveries/delivery-queue';
+import { DeliveryReader } from './deliveries/delivery-reader';
+import { DeliverySender } from './deliveries/delivery-sender';
+import { DeliveryWorker } from './deliveries/delivery-worker';
+import { EventReader } from './trail/event-reader';
+import { EventsController } from './trail/events.controller';
+import { TrailConsumer } from './trail/trail-consumer';
+import { TrailWriter } from './trail/trail-writer';
+import { EndpointAdmin } from './webhooks/endpoint-admin';
+import { EndpointEvents } from './webhooks/endpoint-events';
+import { EndpointStore } from './webhooks/endpoint-store';
+import { WebhooksController } from './webhooks/webhooks.controller';
+
+/** The trail and its webhooks. Needs AuditConfig, AuditDatabase, AuditStream and SafeHttp. */
+@Module({
+  controllers: [EventsController, WebhooksController],
+  providers: [
+    TrailConsumer,
+    TrailWriter,
+    EventReader,
+    EndpointAdmin,
+    EndpointStore,
+    EndpointEvents,
+    DeliveryQueue,
+    DeliveryReader,
+    DeliverySender,
+    DeliveryWorker,
+  ],
+})
+export class AuditModule {}

@@ -1,0 +1,10 @@
+import { Database, type DatabaseOptions } from '@countersign/postgres';
+import { CreateAuditSchema1700000000000 } from './migrations/1700000000000-create-audit-schema';
+
+/** Schema `audit`: the trail (append-only), webhook endpoints (secrets sealed) and deliveries. */
+export class AuditDatabase extends Database {
+  constructor(options: Pick<DatabaseOptions, 'url' | 'migrationUrl' | 'logger'>) {
+    const migrations = [CreateAuditSchema1700000000000];
+    super({ ...options, schema: 'audit', entities: [], migrations, insertOnly: ['event'] });
+  }
+}

@@ -1,0 +1,119 @@
+import type { CloudEvent } from '@countersign/contracts';
+import { nextEndpointHealth, type DeliveryState } from '@countersign/webhooks';
+import { Injectable } from '@nestjs/common';
+import type { EntityManager } from 'typeorm';
+import { AuditDatabase } from '../database';
+import { EndpointEvents } from '../webhooks/endpoint-events';
+import { EndpointStore, type DisabledReason } from '../webhooks/endpoint-store';
+
+/** A delivery taken from the queue; until `leasedUntil` nobody else takes it. */
+export interface LeasedDelivery {
+  id: string;
+  webhookId: string;
+  url: string;
+  sealedSecret: Buffer;
+  attemptsMade: number;
+  leasedUntil: Date;
+  sequence: string;
+  event: CloudEvent;
+}
+
+export interface AttemptRecord {
+  at: string;
+  responseStatus: number | null;
+  error: string | null;
+  durationMs: number;
+}
+
+/** `inFlight` counts attempts under way by endpoint. */
+export interface LeaseRequest {
+  now: Date;
+  leasedUntil: Date;
+  most: number;
+  mostPerEndpoint: number;
+  inFlight: ReadonlyMap<string, number>;
+}
+
+const LEASE = `
+  WITH due AS (
+    SELECT candidate.id FROM audit.webhook_endpoint e
+    CROSS JOIN LATERAL (
+      SELECT id, next_attempt_at FROM audit.delivery
+      WHERE webhook_id = e.id AND next_attempt_at <= $1
+      ORDER BY next_attempt_at, position
+      LIMIT greatest(0, $2::int - coalesce(($3::jsonb ->> e.id::text)::int, 0))
+      FOR UPDATE SKIP LOCKED
+    ) candidate
+    WHERE e.disabled_reason IS NULL
+    ORDER BY candidate.next_attempt_at LIMIT $4
+  )
+  UPDATE audit.delivery d SET next_attempt_at = $5
+  FROM due, audit.webhook_endpoint e, audit.event v
+  WHERE d.id = due.id AND e.id = d.webhook_id AND v.event_id = d.event_id
+  RETURNING d.id, d.webhook_id AS "webhookId", e.url, e.sealed_secret AS "sealedSecret",
+    jsonb_array_length(d.attempts) AS "attemptsMade", d.next_attempt_at AS "leasedUntil", v.sequence, v.event`;
+
+const RECORD = `
+  UPDATE audit.delivery SET attempts = attempts || $3::jsonb, status = $4, next_attempt_at = $5
+  WHERE id = $1 AND next_attempt_at = $2 RETURNING id`;
+
+const STATUS = { delivered: 'delivered', retryAt: 'retrying', dead: 'dead', disableEndpoint: 'dead' } as const;
+
+/** What is due, taken with a lease and given back with an outcome. The time is the caller's. */
+@Injectable()
+export class DeliveryQueue {
+  constructor(
+    private readonly database: AuditDatabase,
+    private readonly endpoints: EndpointStore,
+    private readonly events: EndpointEvents,
+  ) {}
+
+  /** Takes what is due, the oldest first, of each endpoint only as many as it has places left. */
+  lease({ now, leasedUntil, most, mostPerEndpoint, inFlight }: LeaseRequest): Promise<LeasedDelivery[]> {
+    const places = JSON.stringify(Object.fromEntries(inFlight));
+    return this.database.query<LeasedDelivery>(LEASE, [now, mostPerEndpoint, places, most, leasedUntil]);
+  }
+
+  /**
+   * Records an attempt and what follows from it, for the endpoint too, in one transaction. False when the lease was
+   * lost meanwhile, or the endpoint deleted: then nothing is recorded.
+   */
+  record(delivery: LeasedDelivery, attempt: AttemptRecord, state: DeliveryState): Promise<boolean> {
+    return this.database.transaction(async (manager) => {
+      // The endpoint first: the same order in every transaction, so that none waits for another in a circle.
+      const endpoint = await this.endpoints.lock(manager, delivery.webhookId);
+      const next = state.kind === 'retryAt' ? new Date(state.at * 1000) : null;
+      const parameters = [delivery.id, delivery.leasedUntil, JSON.stringify([attempt]), STATUS[state.kind], next];
+      const [recorded] = await manager.query<[unknown[], number]>(RECORD, parameters);
+      if (endpoint === null || recorded.length === 0) return false;
+      const reason = await this.disablingReason(manager, delivery, attempt, state);
+      if (reason !== null && !endpoint.disabled) await this.disable(manager, delivery, reason);
+      return true;
+    });
+  }
+
+  private async disablingReason(
+    manager: EntityManager,
+    { webhookId }: LeasedDelivery,
+    { at }: AttemptRecord,
+    state: DeliveryState,
+  ): Promise<DisabledReason | null> {
+    if (state.kind === 'disableEndpoint') return state.reason;
+    const [row] = await manager.query<{ since: Date | null }[]>(
+      'SELECT failing_since AS since FROM audit.webhook_endpoint WHERE id = $1',
+      [webhookId],
+    );
+    const before = row?.since ? row.since.getTime() / 1000 : null;
+    const health = nextEndpointHealth(before, state.kind === 'delivered', Date.parse(at) / 1000);
+    if (health.failingSince !== before) {
+      const since = health.failingSince === null ? null : new Date(health.failingSince * 1000);
+      await manager.query('UPDATE audit.webhook_endpoint SET failing_since = $2 WHERE id = $1', [webhookId, since]);
+    }
+    return health.disable ? 'failing' : null;
+  }
+
+  private async disable(manager: EntityManager, { webhookId, url }: LeasedDelivery, reason: DisabledReason) {
+    await this.endpoints.disable(manager, webhookId, reason);
+    await this.events.record({ action: 'disabled', webhookId, url, author: 'system', details: { reason } });
+  }
+}

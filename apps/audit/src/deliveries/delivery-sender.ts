@@ -1,0 +1,70 @@
+import { Clock, SealError } from '@countersign/platform';
+import { SafeHttp, SafeHttpError } from '@countersign/safe-http';
+import { nextDeliveryState, signMessage, type AttemptOutcome, type DeliveryState } from '@countersign/webhooks';
+import { Injectable, Optional } from '@nestjs/common';
+import { recordedEvent } from '../trail/recorded-event';
+import { EndpointStore } from '../webhooks/endpoint-store';
+import type { AttemptRecord, LeasedDelivery } from './delivery-queue';
+import { DeliverySettings } from './delivery-settings';
+
+interface Answer {
+  outcome: AttemptOutcome;
+  retryAfter?: string | undefined;
+}
+
+/** Makes one attempt: a signed POST (Standard Webhooks) whose body and id are the same every time. */
+@Injectable()
+export class DeliverySender {
+  constructor(
+    private readonly http: SafeHttp,
+    private readonly endpoints: EndpointStore,
+    private readonly clock: Clock,
+    @Optional() private readonly settings: DeliverySettings = new DeliverySettings(),
+  ) {}
+
+  /** Never throws: a failure is an outcome too. */
+  async send(delivery: LeasedDelivery): Promise<{ attempt: AttemptRecord; state: DeliveryState }> {
+    const startedAt = this.clock.now();
+    const { outcome, retryAfter } = await this.post(delivery, Math.floor(startedAt / 1000));
+    const endedAt = this.clock.now();
+    const state = nextDeliveryState({
+      attemptsMade: delivery.attemptsMade + 1,
+      outcome,
+      retryAfter,
+      now: Math.floor(endedAt / 1000),
+      random: this.settings.random(),
+      delays: this.settings.delays,
+    });
+    const attempt = {
+      at: new Date(startedAt).toISOString(),
+      responseStatus: 'status' in outcome ? outcome.status : null,
+      error: 'error' in outcome ? outcome.error : null,
+      durationMs: endedAt - startedAt,
+    };
+    return { attempt, state };
+  }
+
+  private async post({ id, url, sealedSecret, event, sequence }: LeasedDelivery, timestamp: number): Promise<Answer> {
+    const { attemptTimeoutMs: timeoutMs, maxAnswerBytes: maxBytes } = this.settings;
+    try {
+      const body = JSON.stringify(recordedEvent(event, sequence));
+      const headers = {
+        'content-type': 'application/cloudevents+json',
+        'user-agent': 'countersign',
+        'webhook-id': id,
+        'webhook-timestamp': String(timestamp),
+        'webhook-signature': signMessage({ id, timestamp, body, secrets: [this.endpoints.openSecret(sealedSecret)] }),
+      };
+      const answer = await this.http.post(url, body, { timeoutMs, maxBytes, headers });
+      return { outcome: { status: answer.status }, retryAfter: answer.headers['retry-after'] };
+    } catch (error) {
+      return { outcome: { error: errorClass(error) } };
+    }
+  }
+}
+
+/** The class only: messages may name what the receiver's network looks like from inside. */
+function errorClass(error: unknown): string {
+  if (error instanceof SafeHttpError) return error.reason;
+  return error instanceof SealError ? 'secret' : 'internal';
+}

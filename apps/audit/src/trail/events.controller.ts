@@ -1,0 +1,37 @@
+import { cloudEventSchema, type Page, type RecordedEvent } from '@countersign/contracts';
+import { ProblemError, RequireAction } from '@countersign/platform';
+import { Controller, Get, Param, Query } from '@nestjs/common';
+import { ApiBearerAuth, ApiOkResponse, ApiOperation, ApiTags } from '@nestjs/swagger';
+import { z } from 'zod';
+import { EventReader, eventQuerySchema, type EventQuery } from './event-reader';
+
+const EVENT_ID = /^[\x21-\x7e]{1,64}$/;
+const recordedEventSchema = cloudEventSchema.extend({ sequence: z.string() }).meta({ id: 'RecordedEvent' });
+const eventPageSchema = z
+  .object({ items: z.array(recordedEventSchema), nextCursor: z.string().nullable() })
+  .meta({ id: 'EventPage' });
+
+/** The trail. */
+@ApiTags('audit')
+@ApiBearerAuth()
+@RequireAction('Audit:Read')
+@Controller('v1/events')
+export class EventsController {
+  constructor(private readonly reader: EventReader) {}
+
+  @Get()
+  @ApiOperation({ summary: 'Audit events, newest first' })
+  @ApiOkResponse({ description: 'A page of events', standardSchema: eventPageSchema })
+  list(@Query({ schema: eventQuerySchema }) query: EventQuery): Promise<Page<RecordedEvent>> {
+    return this.reader.list(query);
+  }
+
+  @Get(':id')
+  @ApiOperation({ summary: 'One audit event' })
+  @ApiOkResponse({ description: 'The event', standardSchema: recordedEventSchema })
+  async get(@Param('id') id: string): Promise<RecordedEvent> {
+    const event = EVENT_ID.test(id) ? await this.reader.find(id) : null;
+    if (event === null) throw new ProblemError('not-found', 'There is no such event.');
+    return event;
+  }
+}

@@ -1,0 +1,92 @@
+import { randomBytes } from 'node:crypto';
+import type { WebhookAnswer } from '@countersign/contracts';
+import { Clock, ProblemError, uuidV7 } from '@countersign/platform';
+import { SafeHttp } from '@countersign/safe-http';
+import { generateSecret } from '@countersign/webhooks';
+import { Injectable } from '@nestjs/common';
+import { AuditDatabase } from '../database';
+import { EndpointEvents } from './endpoint-events';
+import { invalidDocument, type EndpointChanges, type NewEndpoint } from './endpoint-schema';
+import { EndpointStore } from './endpoint-store';
+
+const SECRET_BYTES = 32;
+
+/**
+ * Changes to webhook endpoints. Each is recorded before its transaction commits: a change that the trail did not
+ * take does not happen, and the trail may name one whose commit failed, never the other way round.
+ */
+@Injectable()
+export class EndpointAdmin {
+  constructor(
+    private readonly database: AuditDatabase,
+    private readonly store: EndpointStore,
+    private readonly events: EndpointEvents,
+    private readonly http: SafeHttp,
+    private readonly clock: Clock,
+  ) {}
+
+  /** @throws ProblemError 422 when the URL may not be called; UnavailableError */
+  create(endpoint: NewEndpoint, author: string): Promise<WebhookAnswer> {
+    this.checkUrl(endpoint.url);
+    const now = this.clock.now();
+    const id = uuidV7(now);
+    const secret = generateSecret(randomBytes(SECRET_BYTES));
+    const { url, ...filters } = endpoint;
+    return this.database.transaction(async (manager) => {
+      const answer = await this.store.insert(manager, { ...endpoint, id, secret, createdAt: new Date(now) });
+      await this.events.record({ action: 'created', webhookId: id, url, author, details: filters });
+      return { ...answer, secret };
+    });
+  }
+
+  /** @throws ProblemError 404; UnavailableError */
+  update(id: string, changes: EndpointChanges, author: string): Promise<WebhookAnswer> {
+    return this.database.transaction(async (manager) => {
+      const before = await this.lock(manager, id);
+      await this.store.update(manager, id, changes);
+      const action = changes.disabled === true && !before.disabled ? 'disabled' : 'updated';
+      await this.events.record({ action, webhookId: id, url: before.url, author, details: { ...changes } });
+      return await this.lock(manager, id);
+    });
+  }
+
+  /** @throws ProblemError 404; UnavailableError */
+  delete(id: string, author: string): Promise<void> {
+    return this.database.transaction(async (manager) => {
+      const { url } = await this.lock(manager, id);
+      await this.store.delete(manager, id);
+      await this.events.record({ action: 'deleted', webhookId: id, url, author });
+    });
+  }
+
+  /** Sends an event of its own through the whole way, the trail included. @throws ProblemError 404, 409, 422 */
+  async test(id: string, author: string): Promise<{ eventId: string }> {
+    const endpoint = await this.find(id);
+    if (endpoint.disabled) throw new ProblemError('conflict', 'The webhook is disabled.');
+    this.checkUrl(endpoint.url);
+    const event = await this.events.record({ action: 'test', webhookId: id, url: endpoint.url, author });
+    return { eventId: event.id };
+  }
+
+  /** @throws ProblemError 404; UnavailableError */
+  async find(id: string): Promise<WebhookAnswer> {
+    return found(await this.store.find(id));
+  }
+
+  private async lock(manager: Parameters<EndpointStore['lock']>[0], id: string): Promise<WebhookAnswer> {
+    return found(await this.store.lock(manager, id));
+  }
+
+  private checkUrl(url: string): void {
+    const checked = this.http.checkUrl(url);
+    if (checked.ok) return;
+    throw invalidDocument([
+      { path: '/url', code: 'url_not_allowed', message: `The URL may not be called: ${checked.reason}.` },
+    ]);
+  }
+}
+
+function found(endpoint: WebhookAnswer | null): WebhookAnswer {
+  if (endpoint === null) throw new ProblemError('not-found', 'There is no such webhook.');
+  return endpoint;
+}

@@ -1,0 +1,109 @@
+import { EVENT_TYPES, type DocumentError } from '@countersign/contracts';
+import { ProblemError } from '@countersign/platform';
+import { z } from 'zod';
+
+const MAX_ITEMS = 100;
+const name = z
+  .string()
+  .min(1)
+  .max(253)
+  .regex(/^[\x21-\x7e]+$/, { message: 'must be a name' });
+const outcomes = [...new Set(EVENT_TYPES.flatMap((type) => type.split('.').at(-2) ?? []))].sort();
+
+const filters = {
+  types: z.array(z.enum(EVENT_TYPES)).max(MAX_ITEMS),
+  issuers: z.array(name).max(MAX_ITEMS),
+  roles: z.array(name).max(MAX_ITEMS),
+  outcomes: z.array(z.enum(outcomes)).max(MAX_ITEMS),
+};
+
+/** Body of `POST /v1/webhooks`; an empty list lets everything through. */
+export const newEndpointSchema = z.strictObject({
+  url: z.string().min(1).max(2_048),
+  types: filters.types.default([]),
+  issuers: filters.issuers.default([]),
+  roles: filters.roles.default([]),
+  outcomes: filters.outcomes.default([]),
+});
+
+/** Body of `PATCH /v1/webhooks/{id}`: what is left out stays. */
+export const endpointChangesSchema = z.strictObject({ ...filters, disabled: z.boolean() }).partial();
+
+export type NewEndpoint = z.infer<typeof newEndpointSchema>;
+export type EndpointChanges = z.infer<typeof endpointChangesSchema>;
+
+/** Answers of the webhook endpoints, for the API description; their types stand in libs/contracts. */
+export const endpointAnswerSchema = z
+  .object({
+    id: z.string(),
+    url: z.string(),
+    types: z.array(z.string()),
+    issuers: z.array(z.string()),
+    roles: z.array(z.string()),
+    outcomes: z.array(z.string()),
+    disabled: z.boolean(),
+    disabledReason: z.string().nullable(),
+    createdAt: z.string(),
+  })
+  .meta({ id: 'Webhook' });
+export const newEndpointAnswerSchema = endpointAnswerSchema.extend({ secret: z.string() }).meta({ id: 'NewWebhook' });
+export const endpointPageSchema = z
+  .object({ items: z.array(endpointAnswerSchema), nextCursor: z.string().nullable() })
+  .meta({ id: 'WebhookPage' });
+export const deliveryPageSchema = z
+  .object({
+    items: z.array(
+      z.object({
+        id: z.string(),
+        webhookId: z.string(),
+        eventId: z.string(),
+        eventType: z.string(),
+        status: z.enum(['pending', 'retrying', 'delivered', 'dead']),
+        attempts: z.array(
+          z.object({
+            at: z.string(),
+            responseStatus: z.number().nullable(),
+            error: z.string().nullable(),
+            durationMs: z.number(),
+          }),
+        ),
+        nextAttemptAt: z.string().nullable(),
+        createdAt: z.string(),
+      }),
+    ),
+    nextCursor: z.string().nullable(),
+  })
+  .meta({ id: 'DeliveryPage' });
+
+/** A body as its schema wants it. @throws ProblemError `invalid-document` with the JSON Pointer of each error */
+export function parseBody<T>(schema: z.ZodType<T>, body: unknown): T {
+  const parsed = schema.safeParse(body, { reportInput: true });
+  if (parsed.success) return parsed.data;
+  throw invalidDocument(parsed.error.issues.flatMap(fieldErrors));
+}
+
+/** 422 with its errors; each names the field by a JSON Pointer. */
+export function invalidDocument(errors: Pick<DocumentError, 'path' | 'code' | 'message'>[]): ProblemError {
+  const detail = errors.length === 1 ? '1 error' : `${errors.length} errors`;
+  return new ProblemError('invalid-document', detail, {
+    errors: errors.map((error) => ({ document: 0, kind: null, name: null, ...error })),
+  });
+}
+
+type Issue = z.core.$ZodIssue;
+
+function fieldErrors(issue: Issue): Pick<DocumentError, 'path' | 'code' | 'message'>[] {
+  const { message } = issue;
+  if (issue.code === 'unrecognized_keys') {
+    return issue.keys.map((key) => ({
+      path: pointer([...issue.path, key]),
+      code: 'unknown_field',
+      message: 'There is no such field.',
+    }));
+  }
+  const isMissing = issue.code === 'invalid_type' && issue.input === undefined;
+  return [{ path: pointer(issue.path), code: isMissing ? 'required' : 'invalid_value', message }];
+}
+
+const pointer = (path: PropertyKey[]): string =>
+  path.map((part) => `/${String(part).replaceAll('~', '~0').replaceAll('/', '~1')}`).join('');

@@ -1,0 +1,120 @@
+import type { Page, WebhookAnswer } from '@countersign/contracts';
+import { derivePurposeKey, seal, unseal } from '@countersign/platform';
+import { Injectable } from '@nestjs/common';
+import type { EntityManager } from 'typeorm';
+import { AuditConfig } from '../config';
+import { AuditDatabase } from '../database';
+import { pageOf, type PageQuery } from '../paging';
+import type { EndpointChanges, NewEndpoint } from './endpoint-schema';
+
+/** What `disabledReason` says: the receiver answered 410, it failed for five days, or somebody switched it off. */
+export type DisabledReason = 'gone' | 'failing' | 'requested';
+
+const COLUMNS = `
+  id, position, url, types, issuers, roles, outcomes, disabled_reason AS "disabledReason", created_at AS "createdAt"`;
+
+interface EndpointRow {
+  id: string;
+  position: string;
+  url: string;
+  types: string[];
+  issuers: string[];
+  roles: string[];
+  outcomes: string[];
+  disabledReason: DisabledReason | null;
+  createdAt: Date;
+}
+
+function asAnswer({ position: _, createdAt, ...row }: EndpointRow): WebhookAnswer {
+  return { ...row, disabled: row.disabledReason !== null, createdAt: createdAt.toISOString() };
+}
+
+/** Webhook endpoints as stored; secrets only ever sealed. Methods with a manager are steps of its transaction. */
+@Injectable()
+export class EndpointStore {
+  private readonly sealingKey: Buffer;
+  private readonly openingKeys: Buffer[];
+
+  constructor(
+    private readonly database: AuditDatabase,
+    { encryptionKey, previousEncryptionKey }: AuditConfig,
+  ) {
+    this.sealingKey = derivePurposeKey(encryptionKey, 'webhook-secrets');
+    const previous = previousEncryptionKey === undefined ? [] : [previousEncryptionKey];
+    this.openingKeys = [this.sealingKey, ...previous.map((key) => derivePurposeKey(key, 'webhook-secrets'))];
+  }
+
+  /** In the order of their creation. */
+  async list({ cursor, limit }: PageQuery): Promise<Page<WebhookAnswer>> {
+    const rows = await this.database.query<EndpointRow>(
+      `SELECT ${COLUMNS} FROM audit.webhook_endpoint WHERE position > $1::bigint ORDER BY position LIMIT $2`,
+      [cursor ?? '0', limit + 1],
+    );
+    return pageOf(rows, limit, { position: (row) => row.position, item: asAnswer });
+  }
+
+  async find(id: string): Promise<WebhookAnswer | null> {
+    const sql = `SELECT ${COLUMNS} FROM audit.webhook_endpoint WHERE id = $1`;
+    const [row] = await this.database.query<EndpointRow>(sql, [id]);
+    return row === undefined ? null : asAnswer(row);
+  }
+
+  async insert(
+    manager: EntityManager,
+    endpoint: NewEndpoint & { id: string; secret: string; createdAt: Date },
+  ): Promise<WebhookAnswer> {
+    const { id, url, secret, types, issuers, roles, outcomes, createdAt } = endpoint;
+    const [row] = await manager.query<EndpointRow[]>(
+      `INSERT INTO audit.webhook_endpoint (id, url, sealed_secret, types, issuers, roles, outcomes, created_at)
+       VALUES ($1, $2, $3, $4, $5, $6, $7, $8) RETURNING ${COLUMNS}`,
+      [id, url, seal(Buffer.from(secret), this.sealingKey), types, issuers, roles, outcomes, createdAt],
+    );
+    if (row === undefined) throw new Error('an inserted endpoint was not returned');
+    return asAnswer(row);
+  }
+
+  /** Holds the endpoint until the transaction ends; null when there is none. */
+  async lock(manager: EntityManager, id: string): Promise<WebhookAnswer | null> {
+    const sql = `SELECT ${COLUMNS} FROM audit.webhook_endpoint WHERE id = $1 FOR NO KEY UPDATE`;
+    const [row] = await manager.query<EndpointRow[]>(sql, [id]);
+    return row === undefined ? null : asAnswer(row);
+  }
+
+  async update(manager: EntityManager, id: string, changes: EndpointChanges): Promise<void> {
+    const { types, issuers, roles, outcomes } = changes;
+    await manager.query(
+      `UPDATE audit.webhook_endpoint SET types = coalesce($2, types), issuers = coalesce($3, issuers),
+         roles = coalesce($4, roles), outcomes = coalesce($5, outcomes) WHERE id = $1`,
+      [id, types, issuers, roles, outcomes],
+    );
+    if (changes.disabled === false) await this.enable(manager, id);
+    if (changes.disabled === true) await this.disable(manager, id, 'requested');
+  }
+
+  /** What still waited for this endpoint is a dead letter from now on. */
+  async disable(manager: EntityManager, id: string, reason: DisabledReason): Promise<void> {
+    await manager.query(
+      'UPDATE audit.webhook_endpoint SET disabled_reason = coalesce(disabled_reason, $2) WHERE id = $1',
+      [id, reason],
+    );
+    await manager.query(
+      `UPDATE audit.delivery SET status = 'dead', next_attempt_at = NULL
+       WHERE webhook_id = $1 AND next_attempt_at IS NOT NULL`,
+      [id],
+    );
+  }
+
+  async delete(manager: EntityManager, id: string): Promise<void> {
+    await manager.query('DELETE FROM audit.webhook_endpoint WHERE id = $1', [id]);
+  }
+
+  /** @throws SealError when neither encryption key opens it */
+  openSecret(sealed: Buffer): string {
+    return unseal(sealed, ...this.openingKeys).toString();
+  }
+
+  private async enable(manager: EntityManager, id: string): Promise<void> {
+    const sql = 'UPDATE audit.webhook_endpoint SET disabled_reason = NULL, failing_since = NULL WHERE id = $1';
+    await manager.query(sql, [id]);
+  }
+}

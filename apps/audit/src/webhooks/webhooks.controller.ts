@@ -1,0 +1,118 @@
+import type { DeliveryAnswer, Page, WebhookAnswer } from '@countersign/contracts';
+import { Author, ProblemError, RequireAction } from '@countersign/platform';
+import { Body, Controller, Delete, Get, HttpCode, Param, Patch, Post, Query, Res } from '@nestjs/common';
+import {
+  ApiAcceptedResponse,
+  ApiBearerAuth,
+  ApiBody,
+  ApiCreatedResponse,
+  ApiNoContentResponse,
+  ApiOkResponse,
+  ApiOperation,
+  ApiTags,
+} from '@nestjs/swagger';
+import type { FastifyReply } from 'fastify';
+import { z } from 'zod';
+import { DeliveryReader } from '../deliveries/delivery-reader';
+import { pageQuerySchema, type PageQuery } from '../paging';
+import { EndpointAdmin } from './endpoint-admin';
+import {
+  deliveryPageSchema,
+  endpointAnswerSchema,
+  endpointChangesSchema,
+  endpointPageSchema,
+  newEndpointAnswerSchema,
+  newEndpointSchema,
+  parseBody,
+} from './endpoint-schema';
+import { EndpointStore } from './endpoint-store';
+
+const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
+
+/** Path parameter `id`; what cannot be one is not found. */
+const Id = (): ParameterDecorator =>
+  Param('id', {
+    transform: (id: string): string => {
+      if (UUID.test(id)) return id;
+      throw new ProblemError('not-found', 'There is no such webhook.');
+    },
+  });
+
+const bodyOf = (schema: z.ZodType): MethodDecorator =>
+  ApiBody({ schema: z.toJSONSchema(schema, { target: 'openapi-3.0', io: 'input' }) as Record<string, unknown> });
+
+/** Endpoints that events are delivered to. */
+@ApiTags('webhooks')
+@ApiBearerAuth()
+@RequireAction('Webhook:Admin')
+@Controller('v1/webhooks')
+export class WebhooksController {
+  constructor(
+    private readonly admin: EndpointAdmin,
+    private readonly store: EndpointStore,
+    private readonly deliveries: DeliveryReader,
+  ) {}
+
+  @Post()
+  @ApiOperation({ summary: 'Register a webhook; its secret is shown in this answer only' })
+  @bodyOf(newEndpointSchema)
+  @ApiCreatedResponse({ description: 'Registered', standardSchema: newEndpointAnswerSchema })
+  async create(
+    @Body() body: unknown,
+    @Author() author: string,
+    @Res({ passthrough: true }) reply: FastifyReply,
+  ): Promise<WebhookAnswer> {
+    const answer = await this.admin.create(parseBody(newEndpointSchema, body), author);
+    void reply.header('location', `/v1/webhooks/${answer.id}`).header('cache-control', 'no-store');
+    return answer;
+  }
+
+  @Get()
+  @ApiOperation({ summary: 'Webhooks, oldest first' })
+  @ApiOkResponse({ description: 'A page of webhooks', standardSchema: endpointPageSchema })
+  list(@Query({ schema: pageQuerySchema }) query: PageQuery): Promise<Page<WebhookAnswer>> {
+    return this.store.list(query);
+  }
+
+  @Get(':id')
+  @ApiOperation({ summary: 'One webhook' })
+  @ApiOkResponse({ description: 'The webhook', standardSchema: endpointAnswerSchema })
+  get(@Id() id: string): Promise<WebhookAnswer> {
+    return this.admin.find(id);
+  }
+
+  @Patch(':id')
+  @ApiOperation({ summary: 'Change the filter, disable or enable' })
+  @bodyOf(endpointChangesSchema)
+  @ApiOkResponse({ description: 'Changed', standardSchema: endpointAnswerSchema })
+  update(@Id() id: string, @Body() body: unknown, @Author() author: string): Promise<WebhookAnswer> {
+    return this.admin.update(id, parseBody(endpointChangesSchema, body), author);
+  }
+
+  @Delete(':id')
+  @HttpCode(204)
+  @ApiOperation({ summary: 'Delete a webhook with its deliveries' })
+  @ApiNoContentResponse({ description: 'Deleted' })
+  delete(@Id() id: string, @Author() author: string): Promise<void> {
+    return this.admin.delete(id, author);
+  }
+
+  @Get(':id/deliveries')
+  @ApiOperation({ summary: 'Deliveries of a webhook, newest first' })
+  @ApiOkResponse({ description: 'A page of deliveries', standardSchema: deliveryPageSchema })
+  async listDeliveries(
+    @Id() id: string,
+    @Query({ schema: pageQuerySchema }) query: PageQuery,
+  ): Promise<Page<DeliveryAnswer>> {
+    await this.admin.find(id);
+    return this.deliveries.list(id, query);
+  }
+
+  @Post(':id/test')
+  @HttpCode(202)
+  @ApiOperation({ summary: 'Deliver a test event' })
+  @ApiAcceptedResponse({ description: 'On its way', standardSchema: z.object({ eventId: z.string() }) })
+  test(@Id() id: string, @Author() author: string): Promise<{ eventId: string }> {
+    return this.admin.test(id, author);
+  }
+}

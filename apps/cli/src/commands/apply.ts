@@ -1,0 +1,59 @@
+import type { ApplyAnswer, Finding } from '@countersign/contracts';
+import { Command } from 'commander';
+import { callApi } from '../api';
+import { readDocuments } from '../document-sources';
+import { formatTable, outputOption, paint, print, type Output } from '../format';
+import type { Terminal } from '../terminal';
+
+interface Options {
+  filename: string[];
+  dryRun?: boolean;
+  prune?: boolean;
+  output?: Output;
+}
+
+const colours = { created: 'green', updated: 'yellow', deleted: 'red', unchanged: 'dim' } as const;
+
+/** `countersign apply`: many documents, all or nothing. */
+export const applyCommand = (terminal: Terminal): Command =>
+  new Command('apply')
+    .description('write documents: all of them, or none when one is not valid')
+    .requiredOption('-f, --filename <path...>', 'file, folder, or - for standard input')
+    .option('--dry-run', 'say what would change, change nothing')
+    .option('--prune', 'delete documents that were applied before and are not among these')
+    .addOption(outputOption())
+    .action(async (options: Options) => {
+      const { text, placeOf } = await readDocuments(terminal, options.filename);
+      const answer = await callApi<ApplyAnswer>(terminal, {
+        method: 'POST',
+        path: '/v1/apply',
+        query: { dryRun: options.dryRun ? 'true' : undefined, prune: options.prune ? 'true' : undefined },
+        contentType: 'application/yaml',
+        body: text,
+        placeOf,
+      });
+      print(terminal, options.output, answer, () => formatApplied(terminal, answer));
+    });
+
+/** One line per document, then the findings, then the revision. */
+export function formatApplied(terminal: Pick<Terminal, 'isTty' | 'env'>, answer: ApplyAnswer): string {
+  const lines = answer.results.map(
+    ({ kind, name, action }) => `${kind}/${name} ${paint(terminal, colours[action], action)}\n`,
+  );
+  const revision = answer.dryRun
+    ? `dry run: nothing was changed, revision stays ${answer.revision}`
+    : `revision ${answer.revision}`;
+  return [...lines, formatFindings(answer.findings), `${revision}\n`].join('');
+}
+
+const formatFindings = (findings: readonly Finding[]): string =>
+  formatTable(
+    ['severity', 'rule', 'document', 'path', 'message'],
+    findings.map(({ severity, rule, resource, path, message }) => [
+      severity,
+      rule,
+      `${resource.kind}/${resource.name}`,
+      path || '-',
+      message,
+    ]),
+  );

@@ -1,0 +1,65 @@
+import { readdirSync, readFileSync, statSync } from 'node:fs';
+import { join, resolve } from 'node:path';
+import { LineCounter, parseAllDocuments } from 'yaml';
+import { EXIT, Failure, usageFailure } from './failure';
+import type { Terminal } from './terminal';
+
+/** Documents ready to be sent: one YAML stream, and where each of its documents came from. */
+export interface DocumentStream {
+  text: string;
+  /** File of the document with this index, and its place in that file when it holds several. */
+  placeOf: (documentIndex: number) => string | null;
+}
+
+interface Source {
+  name: string;
+  text: string;
+  count: number;
+}
+
+const documentFile = /\.(ya?ml|json)$/;
+
+/** Reads the named files, folders (their YAML and JSON files, not deeper) and `-` (standard input). */
+export async function readDocuments(terminal: Terminal, names: readonly string[]): Promise<DocumentStream> {
+  const sources: Source[] = [];
+  for (const name of names) {
+    if (name === '-') sources.push(toSource('standard input', await terminal.readStdin()));
+    else sources.push(...filesOf(resolve(terminal.cwd, name), name).map(readSource));
+  }
+  const places = sources.flatMap(({ name, count }) =>
+    Array.from({ length: count }, (_, index) => (count === 1 ? name : `${name} (document ${index + 1})`)),
+  );
+  if (places.length === 0) throw usageFailure(`there is no document in ${names.join(', ')}`);
+  const text = sources.filter(({ count }) => count > 0).map((source) => source.text.trimEnd());
+  return { text: `${text.join('\n---\n')}\n`, placeOf: (index) => places[index] ?? null };
+}
+
+function filesOf(path: string, name: string): { path: string; name: string }[] {
+  try {
+    if (!statSync(path).isDirectory()) return [{ path, name }];
+    const files = readdirSync(path).filter((file) => documentFile.test(file));
+    return files.sort().map((file) => ({ path: join(path, file), name: join(name, file) }));
+  } catch {
+    throw usageFailure(`cannot read ${name}`, 'Name a file, a folder, or - for standard input.');
+  }
+}
+
+function readSource({ path, name }: { path: string; name: string }): Source {
+  return toSource(name, readFileSync(path, 'utf8'));
+}
+
+/** A JSON array holds one document per element; anything else is a YAML stream (JSON is YAML). */
+function toSource(name: string, text: string): Source {
+  const lines = new LineCounter();
+  const documents = parseAllDocuments(text, { lineCounter: lines });
+  const parsed = Array.isArray(documents) ? documents : [];
+  const error = parsed.flatMap(({ errors }) => errors)[0];
+  if (error !== undefined) {
+    const { line, col } = lines.linePos(error.pos[0]);
+    throw new Failure(EXIT.refused, `${name}:${line}:${col}: ${error.message.split('\n')[0] ?? 'not YAML'}`);
+  }
+  const values = parsed.map((document) => document.toJS() as unknown).filter((value) => value !== null);
+  const [only] = values;
+  if (values.length !== 1 || !Array.isArray(only)) return { name, text, count: values.length };
+  return { name, text: only.map((item) => JSON.stringify(item)).join('\n---\n'), count: only.length };
+}

@@ -1,0 +1,2 @@
+export { DiscoveryConfig } from './config';
+export { DiscoveryModule } from './discovery.module';

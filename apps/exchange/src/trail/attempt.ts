@@ -1,0 +1,69 @@
+import type { ExchangeDecisionMessage, ExchangeEventData, TrustedIssuer } from '@countersign/contracts';
+import { currentTrace, type Trace } from '@countersign/platform';
+import type { AccessTokenClaims, VerifiedSubject } from '@countersign/tokens';
+import type { TokenRequest } from '../token/token-request';
+
+/** One attempt at an exchange: filled on the way, recorded once at its end. */
+export interface Attempt {
+  trace: Trace;
+  door: string;
+  sourceIp: string;
+  /** Thumbprint of the key that the caller proved to have (RFC 9449). */
+  jkt: string | null;
+  request: TokenRequest | null;
+  issuer: TrustedIssuer | null;
+  /** What the token said, while nothing of it is verified. */
+  unverified: { header: Record<string, unknown>; claims: Record<string, unknown> } | null;
+  subject: VerifiedSubject | null;
+  decision: ExchangeDecisionMessage | null;
+}
+
+export const newAttempt = (door: string, sourceIp: string): Attempt => ({
+  trace: currentTrace(),
+  door,
+  sourceIp,
+  jkt: null,
+  request: null,
+  issuer: null,
+  unverified: null,
+  subject: null,
+  decision: null,
+});
+
+type Outcome = Pick<ExchangeEventData, 'outcome' | 'class' | 'reason' | 'detail'>;
+
+/** The `data` of the attempt's event (CONTRACT section 6); `issued` only when a token was signed. */
+export function describeAttempt(
+  attempt: Attempt,
+  outcome: Outcome,
+  issued: AccessTokenClaims | null,
+): ExchangeEventData {
+  const { trace, subject, issuer, decision, request } = attempt;
+  return {
+    ...outcome,
+    door: attempt.door,
+    grant: request && request.grant,
+    issuer: issuer?.name ?? subject?.issuer ?? null,
+    decision: decision && decisionFields(decision),
+    claims: subject && subject.claims,
+    unverified: subject ? null : attempt.unverified,
+    token: issued && { jti: issued.jti, exp: new Date(issued.exp * 1000).toISOString(), aud: [issued.aud].flat() },
+    request: requestFields(request),
+    sourceIp: attempt.sourceIp,
+    traceId: trace.traceId,
+    requestId: trace.requestId,
+  };
+}
+
+const requestFields = (request: TokenRequest | null): ExchangeEventData['request'] =>
+  request === null
+    ? { audience: [], resource: [], scope: null }
+    : { audience: request.audience, resource: request.resource, scope: request.scope };
+
+const decisionFields = ({ roles, shadowRoles, policies, statements, revision }: ExchangeDecisionMessage) => ({
+  roles,
+  shadowRoles,
+  policies,
+  statements,
+  revision,
+});

@@ -1,0 +1,172 @@
+import { tokenCheck, type TokenCheck, type TokenCheckAnswer } from '@countersign/contracts';
+import { verifyAccessToken, verifyDpopProof, type AccessTokenClaims, type Jwk } from '@countersign/tokens';
+import {
+  decideVouchedSubject,
+  evaluatePermission,
+  type Permission,
+  type PermissionRequest,
+  type Snapshot,
+  type StatementReference,
+} from '@countersign/policy-engine';
+import type { Evaluation } from './evaluation-request';
+
+/** A decision with what the trail wants to know about it; the caller learns `allowed` alone. */
+export interface AccessDecision {
+  allowed: boolean;
+  /** null when allowed. */
+  reason:
+    | 'token_not_valid'
+    | 'token_revoked'
+    | 'token_used_up'
+    | 'no_matching_role'
+    | 'no_matching_statement'
+    | 'denied_by_statement'
+    | null;
+  /** Who it is: the `sub` of the token, or `type:id` as vouched for; null for a token that did not verify. */
+  subject: string | null;
+  jti: string | null;
+  roles: string[];
+  policies: string[];
+  statements: StatementReference[];
+  revision: number;
+}
+
+interface Identity {
+  subject: string;
+  jti: string | null;
+  roles: string[];
+  policies: string[];
+  /** Of one of our tokens, which may be revoked or used up. */
+  token: AccessTokenClaims | null;
+  permission: Pick<PermissionRequest, 'policies' | 'roles' | 'claims' | 'audiences' | 'limitedTo' | 'subject'>;
+}
+
+export interface DecideAccessInput {
+  snapshot: Snapshot;
+  evaluation: Evaluation;
+  publicUrl: string;
+  /** Our verification keys; asked for only when the subject is an access token. */
+  keys: () => Promise<Jwk[]>;
+  /** Asks whether a token is revoked, and counts a use of it; rejects when nobody can tell. */
+  check: (token: TokenCheck) => Promise<TokenCheckAnswer>;
+  /** Epoch seconds. */
+  now: number;
+}
+
+const ACCESS_TOKEN = 'access_token';
+
+/** Decides one AuthZEN question. A token that does not verify is a denial, not an error. */
+export async function decideAccess(input: DecideAccessInput): Promise<AccessDecision> {
+  const { snapshot } = input;
+  const identity = await identify(input);
+  if (identity === null) return refused('token_not_valid', snapshot.revision);
+  const question = questionOf(input, identity);
+  const { subject, jti, roles, policies, token } = identity;
+  const known = { subject, jti, roles, policies };
+  if (token === null) return decide(snapshot, question, known);
+  const countUse = dependsOnUses(snapshot, question);
+  const { revoked, uses } = await input.check(tokenCheck(token, countUse));
+  if (revoked) return { ...refused('token_revoked', snapshot.revision), ...known };
+  const decision = decide(snapshot, { ...question, uses: uses ?? 0 }, known);
+  return countUse && !decision.allowed ? { ...decision, reason: 'token_used_up' } : decision;
+}
+
+type Known = Pick<AccessDecision, 'subject' | 'jti' | 'roles' | 'policies'>;
+
+function decide(snapshot: Snapshot, question: PermissionRequest, known: Known): AccessDecision {
+  const { effect, determining, revision } = evaluatePermission(snapshot, question);
+  const statements = determining.map(({ policy, sid }) => ({ policy, sid }));
+  const allowed = effect === 'Allow';
+  const denial = known.policies.length === 0 ? 'no_matching_role' : denialOf(statements);
+  return { ...known, allowed, reason: allowed ? null : denial, statements, revision };
+}
+
+const denialOf = (statements: StatementReference[]) =>
+  statements.length > 0 ? 'denied_by_statement' : 'no_matching_statement';
+
+/** Only what would be allowed is a use, and only where nothing but a role with `maxUses` allows it. */
+function dependsOnUses(snapshot: Snapshot, question: PermissionRequest): boolean {
+  const isAllowed = (uses: number): boolean => evaluatePermission(snapshot, { ...question, uses }).effect === 'Allow';
+  return isAllowed(0) && !isAllowed(Infinity);
+}
+
+const questionOf = ({ evaluation, now }: DecideAccessInput, { permission }: Identity): PermissionRequest => ({
+  ...permission,
+  action: evaluation.action,
+  resource: `${evaluation.resource.type}:${evaluation.resource.id}`,
+  resourceProperties: evaluation.resource.properties,
+  context: evaluation.context,
+  sourceIp: sourceIpOf(evaluation),
+  now,
+});
+
+const refused = (reason: AccessDecision['reason'], revision: number): AccessDecision => ({
+  allowed: false,
+  reason,
+  subject: null,
+  jti: null,
+  roles: [],
+  policies: [],
+  statements: [],
+  revision,
+});
+
+/** Null when the enforcement point says nothing of it. What it says that is no address is within no range. */
+function sourceIpOf({ context }: Evaluation): string | null {
+  const sourceIp = context['sourceIp'] ?? null;
+  return typeof sourceIp === 'string' || sourceIp === null ? sourceIp : '';
+}
+
+function identify(input: DecideAccessInput): Promise<Identity | null> | Identity {
+  return input.evaluation.subject.type === ACCESS_TOKEN ? identifyToken(input) : identifyVouched(input);
+}
+
+async function identifyToken({ evaluation, publicUrl, keys, now }: DecideAccessInput): Promise<Identity | null> {
+  const token = evaluation.subject.id;
+  // Meant for the enforcement point's own audience, which only it knows; it has to check that itself.
+  const verified = await verifyAccessToken({ token, keys: await keys(), publicUrl, audience: null, now });
+  if (!verified.ok || !(await isProven(verified.claims, evaluation, now))) return null;
+  const { sub, jti, roles, policy, aud, fed, authorization_details: limitedTo } = verified.claims;
+  return {
+    subject: sub,
+    jti,
+    roles,
+    policies: policy,
+    token: verified.claims,
+    permission: {
+      policies: policy,
+      roles,
+      claims: { ...fed.claims, iss: fed.iss, sub: fed.sub },
+      audiences: [aud].flat(),
+      limitedTo: (limitedTo ?? null) as Permission[] | null,
+      subject: { type: ACCESS_TOKEN, id: sub, properties: evaluation.subject.properties },
+    },
+  };
+}
+
+/**
+ * A token that is bound to a key is nobody's without a proof of it: the enforcement point passes on the one that it
+ * got, with the method and URL of its own that it was made for (RFC 9449 §7), and refuses to take one twice.
+ */
+async function isProven(claims: AccessTokenClaims, { subject, context }: Evaluation, now: number): Promise<boolean> {
+  const boundTo = claims.cnf?.['jkt'];
+  if (boundTo === undefined) return true;
+  const { proof, method, url } = (context['dpop'] ?? {}) as Record<string, unknown>;
+  if (typeof proof !== 'string' || typeof method !== 'string' || typeof url !== 'string') return false;
+  const result = await verifyDpopProof({ proof, method, url, accessToken: subject.id, now });
+  return result.ok && result.proof.jkt === boundTo;
+}
+
+function identifyVouched({ snapshot, evaluation, now }: DecideAccessInput): Identity {
+  const { subject, context } = evaluation;
+  const sourceIp = sourceIpOf(evaluation);
+  const { roles, policies } = decideVouchedSubject(snapshot, { subject, context, sourceIp, now });
+  return {
+    subject: `${subject.type}:${subject.id}`,
+    jti: null,
+    roles,
+    policies,
+    token: null,
+    permission: { policies, claims: {}, subject },
+  };
+}

@@ -1,0 +1,79 @@
+import {
+  authorizeAdmin,
+  decideExchange as decideExchangeContract,
+  listIssuers,
+  narrowToken as narrowTokenContract,
+  type DecideExchangeRequest,
+  type ExchangeDecisionMessage,
+} from '@countersign/contracts';
+import { Bus } from '@countersign/messaging';
+import { decideExchange, evaluatePermission, firstNotGranted, narrowToken } from '@countersign/policy-engine';
+import { Injectable, type OnModuleInit } from '@nestjs/common';
+import { CurrentSnapshot } from '../snapshot/current-snapshot';
+
+type NarrowRequest = ReturnType<typeof narrowTokenContract.input.parse>;
+type NarrowAnswer = ReturnType<typeof narrowTokenContract.output.parse>;
+type AuthorizeRequest = ReturnType<typeof authorizeAdmin.input.parse>;
+
+/** What the other services ask the decision point over the bus. */
+@Injectable()
+export class AnswerDecisions implements OnModuleInit {
+  constructor(
+    private readonly bus: Bus,
+    private readonly snapshots: CurrentSnapshot,
+  ) {}
+
+  onModuleInit(): void {
+    this.bus.serve(decideExchangeContract, (request) => this.decide(request));
+    this.bus.serve(narrowTokenContract, (request) => this.narrow(request));
+    this.bus.serve(authorizeAdmin, (request) => this.authorize(request));
+    this.bus.serve(listIssuers, ({ atLeast }) => this.issuers(atLeast));
+  }
+
+  /** Whoever was told of a revision must not be answered from the one before, whichever replica is asked. */
+  private async issuers(atLeast = 0): Promise<ReturnType<CurrentSnapshot['issuers']>> {
+    if (this.snapshots.issuers().revision < atLeast) await this.snapshots.refresh();
+    return this.snapshots.issuers();
+  }
+
+  private decide(request: DecideExchangeRequest): ExchangeDecisionMessage {
+    const decision = decideExchange(this.snapshots.current(), request);
+    const { effect, reason, detail, roles, shadowRoles, policies, statements, revision } = decision;
+    const { audience, maxTokenExpiry, claims } = decision.obligations;
+    const obligations = { audience, maxTokenExpiry, claims };
+    return { effect, reason, detail, roles, shadowRoles, policies, statements, obligations, revision };
+  }
+
+  private narrow({ held, scope, permissions, limitedTo, claims, sourceIp, now }: NarrowRequest): NarrowAnswer {
+    const snapshot = this.snapshots.current();
+    const { revision } = snapshot;
+    const narrowed = narrowToken(snapshot, { held, scope, sourceIp });
+    if (!narrowed.ok) return { ...narrowed, revision };
+    const granted = { policies: narrowed.policies, claims, audiences: [], limitedTo, sourceIp, now };
+    const missing = permissions && firstNotGranted(snapshot, permissions, granted);
+    if (missing === null) return { ...narrowed, revision };
+    const detail = `${missing.action} on ${missing.resource} is not granted to this token`;
+    return { ok: false, reason: 'details_not_allowed', detail, revision };
+  }
+
+  /** The caller is whom an access token names, so `subject:` keys see what they see at `/access/v1/evaluation`. */
+  private authorize({ policies, roles = [], claims, action, resource, sourceIp, limitedTo }: AuthorizeRequest): {
+    allowed: boolean;
+  } {
+    const { sub } = claims;
+    const { effect } = evaluatePermission(this.snapshots.current(), {
+      policies,
+      roles,
+      claims,
+      limitedTo,
+      subject: { type: 'access_token', id: typeof sub === 'string' ? sub : '', properties: {} },
+      action: { name: action, properties: {} },
+      resource,
+      resourceProperties: {},
+      context: {},
+      sourceIp,
+      now: Math.floor(Date.now() / 1000),
+    });
+    return { allowed: effect === 'Allow' };
+  }
+}

@@ -1,0 +1,141 @@
+import { documentFindings, policyChanged, type ApplyAnswer, type Finding } from '@countersign/contracts';
+import { AuditStream, Bus } from '@countersign/messaging';
+import { ProblemError } from '@countersign/platform';
+import { Injectable } from '@nestjs/common';
+import type { EntityManager } from 'typeorm';
+import { PolicyConfig } from '../config';
+import { PolicyDatabase } from '../policy-database';
+import { CurrentSnapshot } from '../snapshot/current-snapshot';
+import { appliedEvent } from './applied-event';
+import { checkKeys, type IssuerFinding } from './check-issuers';
+import {
+  deleteDocuments,
+  loadState,
+  lockDocuments,
+  READ_LIMIT,
+  writeDocuments,
+  type DocumentKey,
+  type Owner,
+  type StoredState,
+} from './document-rows';
+import { keyOf, planChanges, type GivenDocument, type Plan } from './plan-changes';
+import { insertRevision } from './revision-rows';
+import { validateDocuments } from './validate-documents';
+
+/** Of one statement; waiting for the lock is one, so this is also how long applies queue. */
+const WRITE_LIMIT = { limitMs: 5_000 };
+
+/** A wish to change the documents. */
+export interface ChangeRequest {
+  /** Documents to be stored, as they came out of YAML or JSON. */
+  raw: readonly unknown[];
+  remove: DocumentKey[];
+  prune: boolean;
+  /** Who owns what is written, which is also where the change came from. */
+  owner: Owner;
+  author: string;
+  /** Looks at the state that the change would act on, and throws what speaks against it. */
+  precondition?: (state: StoredState) => void;
+}
+
+export interface ApplyOptions {
+  dryRun: boolean;
+  /** Whether an issuer whose keys cannot be used now is a refusal and not just a finding. */
+  requireKeys: boolean;
+}
+
+interface Prepared {
+  state: StoredState;
+  given: GivenDocument[];
+  plan: Plan;
+}
+
+interface Committed {
+  revision: number;
+  results: ApplyAnswer['results'];
+  changed: boolean;
+}
+
+/** The one way in which documents change: validate, plan, one transaction with its audit event, snapshot, announce. */
+@Injectable()
+export class ApplyDocuments {
+  constructor(
+    private readonly database: PolicyDatabase,
+    private readonly snapshots: CurrentSnapshot,
+    private readonly bus: Bus,
+    private readonly stream: AuditStream,
+    private readonly config: PolicyConfig,
+  ) {}
+
+  /** Applies all of the request or nothing, and says what that is and what is odd about it. */
+  async apply(request: ChangeRequest, { dryRun, requireKeys }: ApplyOptions): Promise<ApplyAnswer> {
+    const preview = this.prepare(await this.database.transaction(loadState, READ_LIMIT), request);
+    const findings = [...preview.given.flatMap(documentFindings), ...(await this.checkKeys(preview, requireKeys))];
+    const { results } = preview.plan;
+    if (dryRun) return { revision: preview.state.newest.number, dryRun, results, findings };
+    const committed = await this.commit(request);
+    return { revision: committed.revision, dryRun, results: committed.results, findings };
+  }
+
+  /** Without asking discovery about issuers. */
+  async commit(request: ChangeRequest): Promise<Committed> {
+    const committed = await this.database.transaction((manager) => this.write(manager, request), WRITE_LIMIT);
+    if (committed.changed) {
+      await this.snapshots.refresh();
+      this.bus.publish(policyChanged, { revision: committed.revision });
+    }
+    return committed;
+  }
+
+  private prepare(state: StoredState, request: ChangeRequest): Prepared {
+    const { raw, remove, prune, owner } = request;
+    request.precondition?.(state);
+    const wanted = { remove, prune, owner };
+    const { publicUrl } = this.config;
+    const given = validateDocuments({ raw, stored: state.documents, wanted, publicUrl });
+    return { state, given, plan: planChanges(state.documents, { ...wanted, given }) };
+  }
+
+  private async write(manager: EntityManager, request: ChangeRequest): Promise<Committed> {
+    await lockDocuments(manager);
+    const { state, plan } = this.prepare(await loadState(manager), request);
+    const { results, changes } = plan;
+    if (changes.length === 0) return { revision: state.newest.number, results, changed: false };
+    const applied = { author: request.author, source: request.owner, restoredFrom: null, changes };
+    const revision = await insertRevision(manager, applied);
+    await writeDocuments(manager, plan.write, revision);
+    await deleteDocuments(manager, plan.delete);
+    // Last before the commit: a change that the trail does not have must not stand.
+    await this.stream.append('audit', appliedEvent(revision, applied, this.config.publicUrl));
+    return { revision, results, changed: true };
+  }
+
+  /** New and changed issuers only: what was stored before has its state at `/v1/issuers/status`. */
+  private async checkKeys({ given, plan }: Prepared, required: boolean): Promise<Finding[]> {
+    const changed = new Set(plan.write.map(keyOf));
+    const issuers = given.flatMap(({ document }) =>
+      document.kind === 'JwtIssuer' && changed.has(keyOf(document)) ? [document] : [],
+    );
+    const found = await checkKeys(this.bus, issuers, required);
+    refuseIssuers(
+      found.filter(({ gravity }) => gravity === 'refused' || (required && gravity === 'unusable')),
+      given,
+    );
+    return found.map(({ finding }) => finding);
+  }
+}
+
+function refuseIssuers(refused: IssuerFinding[], given: GivenDocument[]): void {
+  if (refused.length === 0) return;
+  const indexOf = ({ resource }: Finding): number =>
+    given.findIndex(({ document }) => keyOf(document) === keyOf(resource));
+  const errors = refused.map(({ finding }) => ({
+    document: indexOf(finding),
+    ...finding.resource,
+    path: finding.path,
+    code: finding.rule,
+    message: `${finding.message}. ${finding.fix ?? ''}`.trimEnd(),
+  }));
+  const detail = errors.length === 1 ? '1 error' : `${errors.length} errors`;
+  throw new ProblemError('invalid-document', detail, { errors });
+}

@@ -1,0 +1,37 @@
+import type { ApplyAnswer } from '@countersign/contracts';
+import { Author, RequireAction } from '@countersign/platform';
+import { Body, Controller, Headers, HttpCode, Post, Query } from '@nestjs/common';
+import { ApiBearerAuth, ApiConsumes, ApiOperation, ApiTags } from '@nestjs/swagger';
+import { z } from 'zod';
+import { ApplyDocuments } from './apply-documents';
+import { readDocuments } from './read-documents';
+
+const flag = z
+  .enum(['true', 'false'])
+  .default('false')
+  .transform((text) => text === 'true');
+
+const applyQuery = z.object({ dryRun: flag, prune: flag, check: z.enum(['require']).optional() });
+
+@ApiTags('documents')
+@ApiBearerAuth()
+@Controller('v1/apply')
+export class ApplyController {
+  constructor(private readonly documents: ApplyDocuments) {}
+
+  @Post()
+  @ApiOperation({ summary: 'Apply documents: all of them or none' })
+  @ApiConsumes('application/yaml', 'application/json')
+  @HttpCode(200)
+  @RequireAction('Iam:Write')
+  apply(
+    @Body() body: unknown,
+    @Headers('content-type') contentType: string | undefined,
+    @Query({ schema: applyQuery }) { dryRun, prune, check }: z.infer<typeof applyQuery>,
+    @Author() author: string,
+  ): Promise<ApplyAnswer> {
+    const raw = readDocuments(body, contentType);
+    const options = { dryRun, requireKeys: check === 'require' };
+    return this.documents.apply({ raw, remove: [], prune, owner: 'api', author }, options);
+  }
+}

@@ -1,0 +1,128 @@
+import { parseDocument, type DocumentKind, type ParsedDocument } from '@countersign/contracts';
+import type { EntityManager } from 'typeorm';
+import { NEWEST, type NewestRevision } from './revision-rows';
+
+export type Owner = 'api' | 'directory';
+
+/** A row of `policy.document`. */
+export interface StoredDocument {
+  kind: DocumentKind;
+  name: string;
+  id: string;
+  owner: Owner;
+  /** As it was given. */
+  raw: Record<string, unknown>;
+  etag: string;
+  revision: number;
+}
+
+/** A document to be stored; the row of the same kind and name gives way. */
+export interface NewDocument {
+  kind: DocumentKind;
+  name: string;
+  apiVersion: string;
+  owner: Owner;
+  raw: unknown;
+  etag: string;
+}
+
+export interface DocumentKey {
+  kind: string;
+  name: string;
+}
+
+type Queries = Pick<EntityManager, 'query'>;
+
+const COLUMNS = 'kind, name, id, owner, raw, etag, revision';
+
+/** What one statement sees is one state: the documents are those of the revision. */
+const LOAD = `
+SELECT r.number AS newest, r."createdAt" AS made, d.* FROM (${NEWEST}) r
+LEFT JOIN (SELECT ${COLUMNS} FROM policy.document) d ON true
+ORDER BY d.kind, d.name`;
+
+/** All documents may be many; everything else keeps to the usual limit of a statement. */
+export const READ_LIMIT = { limitMs: 5_000 };
+
+export interface StoredState {
+  newest: NewestRevision;
+  documents: StoredDocument[];
+}
+
+type StateRow = { newest: number; made: string } & (StoredDocument | { kind: null });
+
+export async function loadState(queries: Queries): Promise<StoredState> {
+  const rows = await queries.query<StateRow[]>(LOAD);
+  const documents = rows.flatMap(({ newest: _, made: __, ...row }) => (row.kind === null ? [] : [row]));
+  return { newest: { number: rows[0]?.newest ?? 0, createdAt: rows[0]?.made ?? '' }, documents };
+}
+
+export async function findDocument(queries: Queries, { kind, name }: DocumentKey): Promise<StoredDocument | undefined> {
+  const sql = `SELECT ${COLUMNS} FROM policy.document WHERE kind = $1 AND name = $2`;
+  const [row] = await queries.query<StoredDocument[]>(sql, [kind, name]);
+  return row;
+}
+
+export interface PageOfDocuments {
+  kind: string | null;
+  /** Kind and name of the last document of the page before. */
+  after: readonly [kind: string, name: string] | null;
+  limit: number;
+}
+
+export async function listDocuments(queries: Queries, { kind, after, limit }: PageOfDocuments) {
+  return queries.query<StoredDocument[]>(
+    `SELECT ${COLUMNS} FROM policy.document
+     WHERE ($1::text IS NULL OR kind = $1) AND ($2::text IS NULL OR (kind, name) > ($2, $3))
+     ORDER BY kind, name LIMIT $4`,
+    [kind, after?.[0] ?? null, after?.[1] ?? null, limit],
+  );
+}
+
+const LOCK_KEY = 7_310_401;
+
+/** One change of the documents at a time, over all replicas, until the end of the transaction. */
+export async function lockDocuments(queries: Queries): Promise<void> {
+  await queries.query('SELECT pg_advisory_xact_lock($1)', [LOCK_KEY]);
+}
+
+/** Text of a `json` column keeps the order of members; a NUL escape is fine there, unlike in jsonb. */
+export async function writeDocuments(queries: Queries, documents: NewDocument[], revision: number): Promise<void> {
+  if (documents.length === 0) return;
+  await queries.query(
+    `INSERT INTO policy.document (kind, name, api_version, owner, raw, etag, revision)
+     SELECT t.*, $7::integer FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::json[], $6::text[]) t
+     ON CONFLICT (kind, name) DO UPDATE SET api_version = excluded.api_version, owner = excluded.owner,
+       raw = excluded.raw, etag = excluded.etag, revision = excluded.revision, updated_at = now()`,
+    [
+      documents.map(({ kind }) => kind),
+      documents.map(({ name }) => name),
+      documents.map(({ apiVersion }) => apiVersion),
+      documents.map(({ owner }) => owner),
+      documents.map(({ raw }) => JSON.stringify(raw)),
+      documents.map(({ etag }) => etag),
+      revision,
+    ],
+  );
+}
+
+export async function deleteDocuments(queries: Queries, keys: DocumentKey[]): Promise<void> {
+  if (keys.length === 0) return;
+  await queries.query(
+    `DELETE FROM policy.document d USING unnest($1::text[], $2::text[]) k(kind, name)
+     WHERE d.kind = k.kind AND d.name = k.name`,
+    [keys.map(({ kind }) => kind), keys.map(({ name }) => name)],
+  );
+}
+
+/** Validates again what was stored: what no longer passes is left out and named. */
+export function parseStored(documents: StoredDocument[]): { parsed: ParsedDocument[]; broken: DocumentKey[] } {
+  const parsed: ParsedDocument[] = [];
+  const broken: DocumentKey[] = [];
+  for (const { kind, name, raw } of documents) {
+    const result = parseDocument(raw);
+    if (result.ok && result.document.kind === kind && result.document.name === name) parsed.push(result.document);
+    else broken.push({ kind, name });
+  }
+  return { parsed, broken };
+}

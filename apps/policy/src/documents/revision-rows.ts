@@ -1,0 +1,81 @@
+import type { DocumentKind, RevisionAnswer } from '@countersign/contracts';
+import type { EntityManager } from 'typeorm';
+import type { Owner } from './document-rows';
+
+/** What a revision did to one document; `before` and `after` are whole, so that it can be undone. */
+export interface DocumentChange {
+  kind: DocumentKind;
+  name: string;
+  action: 'created' | 'updated' | 'deleted';
+  /** Owner after the change, of a deleted document before it. */
+  owner: Owner;
+  before: unknown;
+  after: unknown;
+}
+
+export interface NewRevision {
+  author: string;
+  source: 'api' | 'directory';
+  restoredFrom: number | null;
+  changes: DocumentChange[];
+}
+
+type Queries = Pick<EntityManager, 'query'>;
+type RevisionRow = Omit<RevisionAnswer, 'createdAt'> & { createdAt: Date };
+
+const COLUMNS =
+  'number AS revision, created_at AS "createdAt", author, source, restored_from AS "restoredFrom", summary';
+
+const toAnswer = (row: RevisionRow): RevisionAnswer => ({ ...row, createdAt: row.createdAt.toISOString() });
+
+/** How many documents were created, updated and deleted. */
+export function summarise(changes: Pick<DocumentChange, 'action'>[]): RevisionAnswer['summary'] {
+  const count = (wanted: DocumentChange['action']): number => changes.filter(({ action }) => action === wanted).length;
+  return { created: count('created'), updated: count('updated'), deleted: count('deleted') };
+}
+
+/** Draws the next number; only under the lock of the documents is it the newest at commit, too. */
+export async function insertRevision(queries: Queries, revision: NewRevision): Promise<number> {
+  const { author, source, restoredFrom, changes } = revision;
+  const rows = await queries.query<{ number: number }[]>(
+    `INSERT INTO policy.revision (author, source, restored_from, summary, changes)
+     VALUES ($1, $2, $3, $4, $5) RETURNING number`,
+    [author, source, restoredFrom, JSON.stringify(summarise(changes)), JSON.stringify(changes)],
+  );
+  const [row] = rows;
+  if (row === undefined) throw new Error('INSERT … RETURNING gave no row');
+  return row.number;
+}
+
+/** The newest revision; after a restore from a backup the same number may come again, the time does not. */
+export interface NewestRevision {
+  /** 0 before the first one. */
+  number: number;
+  createdAt: string;
+}
+
+export const NEWEST = `
+SELECT coalesce(max(number), 0) AS number, coalesce(max(created_at)::text, '') AS "createdAt" FROM policy.revision`;
+
+export async function newestRevision(queries: Queries): Promise<NewestRevision> {
+  const [row] = await queries.query<NewestRevision[]>(NEWEST);
+  if (row === undefined) throw new Error('an aggregate gave no row');
+  return row;
+}
+
+/** Newest first, older than `before`. */
+export async function listRevisions(queries: Queries, before: number | null, limit: number): Promise<RevisionAnswer[]> {
+  const sql = `SELECT ${COLUMNS} FROM policy.revision WHERE $1::integer IS NULL OR number < $1
+    ORDER BY number DESC LIMIT $2`;
+  return (await queries.query<RevisionRow[]>(sql, [before, limit])).map(toAnswer);
+}
+
+export type RevisionWithDiff = RevisionAnswer & { diff: DocumentChange[] };
+
+export async function findRevision(queries: Queries, number: number): Promise<RevisionWithDiff | undefined> {
+  const sql = `SELECT ${COLUMNS}, changes FROM policy.revision WHERE number = $1`;
+  const [row] = await queries.query<(RevisionRow & { changes: DocumentChange[] })[]>(sql, [number]);
+  if (row === undefined) return undefined;
+  const { changes, ...revision } = row;
+  return { ...toAnswer(revision), diff: changes };
+}

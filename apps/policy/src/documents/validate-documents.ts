@@ -1,0 +1,161 @@
+import {
+  crossCheck,
+  parseDocument,
+  type DocumentError,
+  type FieldError,
+  type ParsedDocument,
+} from '@countersign/contracts';
+import { ProblemError } from '@countersign/platform';
+import type { PolicyDocument } from '@countersign/policy-engine';
+import { parseStored, type StoredDocument } from './document-rows';
+import { materialErrors } from './issuer-material';
+import { keyOf, removedDocuments, type GivenDocument, type WantedChanges } from './plan-changes';
+
+const MAX_ERRORS = 1_000;
+
+export interface ValidationInput {
+  raw: readonly unknown[];
+  stored: StoredDocument[];
+  wanted: Omit<WantedChanges, 'given'>;
+  /** Our issuer URL: nobody may register it. */
+  publicUrl: string;
+}
+
+interface Candidate extends GivenDocument {
+  /** Place in the request. */
+  index: number;
+}
+
+interface Parsed {
+  candidates: Candidate[];
+  errors: DocumentError[];
+  /** Policies that did not pass: a Role that names one is not to blame for it. */
+  failedPolicies: PolicyDocument[];
+}
+
+/**
+ * Validates documents by themselves, against each other and against what is stored, and reports everything that is
+ * wrong at once.
+ * @throws ProblemError invalid-document, or conflict when only stored documents stand in the way
+ */
+export function validateDocuments(input: ValidationInput): GivenDocument[] {
+  const { candidates, errors, failedPolicies } = parseAll(input.raw);
+  const { parsed: stored } = parseStored(input.stored);
+  const given = candidates.map(({ document, raw }) => ({ document, raw }));
+  const replaced = new Set([
+    ...candidates.map(({ document }) => keyOf(document)),
+    ...removedDocuments(input.stored, { ...input.wanted, given }).map(keyOf),
+  ]);
+  const kept = stored.filter((document) => !replaced.has(keyOf(document)));
+  const set = [...kept, ...failedPolicies];
+  const found = crossCheck([...set, ...given.map(({ document }) => document)]);
+  const conflicts = [...issuerConflicts(candidates, kept), ...namespaceConflicts(candidates, stored)];
+  refuse(
+    [...errors, ...issuerErrors(candidates, input.publicUrl), ...blamed(found, set.length, candidates)],
+    conflicts,
+  );
+  refuseBroken(
+    found.filter(({ document }) => document < set.length),
+    crossCheck(stored),
+  );
+  return given;
+}
+
+function parseAll(raws: readonly unknown[]): Parsed {
+  const parsed: Parsed = { candidates: [], errors: [], failedPolicies: [] };
+  const seen = new Set<string>();
+  for (const [index, raw] of raws.entries()) {
+    const result = parseDocument(raw);
+    if (!result.ok) {
+      const { kind = null, name = null } = result;
+      parsed.errors.push(...result.errors.map((error) => ({ document: index, kind, name, ...error })));
+      if (kind === 'Policy' && name !== null) parsed.failedPolicies.push({ kind, name, spec: { statement: [] } });
+    } else if (seen.has(keyOf(result.document))) {
+      const message = 'the request has another document of this kind and name';
+      parsed.errors.push(
+        errorOf(index, result.document, { path: '/metadata/name', code: 'duplicate_document', message }),
+      );
+    } else {
+      seen.add(keyOf(result.document));
+      parsed.candidates.push({ index, document: result.document, raw });
+    }
+  }
+  return parsed;
+}
+
+const errorOf = (
+  index: number,
+  { kind, name }: Pick<ParsedDocument, 'kind' | 'name'>,
+  error: Pick<DocumentError, 'path' | 'code' | 'message'>,
+): DocumentError => ({ document: index, kind, name, ...error });
+
+/** Cross-check errors of the request's own documents, with their place in the request. */
+function blamed(found: DocumentError[], offset: number, candidates: Candidate[]): DocumentError[] {
+  return found.flatMap((error) => {
+    const candidate = candidates[error.document - offset];
+    return candidate === undefined ? [] : [{ ...error, document: candidate.index }];
+  });
+}
+
+/** What is wrong with issuers beyond their form. */
+const issuerErrors = (candidates: Candidate[], publicUrl: string): DocumentError[] =>
+  candidates.flatMap(({ index, document }) =>
+    document.kind === 'JwtIssuer'
+      ? [...ownIssuer(document.spec.iss, publicUrl), ...materialErrors(document)].map((error) =>
+          errorOf(index, document, error),
+        )
+      : [],
+  );
+
+/** Nobody else may sign in our name, nor under a spelling of it that people would take for ours (CNF-19). */
+function ownIssuer(iss: string, publicUrl: string): FieldError[] {
+  if (plainForm(iss) !== plainForm(publicUrl)) return [];
+  const message = 'this is our own issuer URL; our tokens are accepted where they may be without being registered';
+  return [{ path: '/spec/iss', code: 'own_issuer', message }];
+}
+
+const plainForm = (url: string): string =>
+  (URL.canParse(url) ? new URL(url).href : url).replace(/\/+$/, '').toLowerCase();
+
+function issuerConflicts(candidates: Candidate[], kept: ParsedDocument[]): DocumentError[] {
+  const holders = new Map(kept.flatMap(({ kind, name, spec }) => (kind === 'JwtIssuer' ? [[spec.iss, name]] : [])));
+  return candidates.flatMap(({ index, document }) => {
+    const holder = document.kind === 'JwtIssuer' ? holders.get(document.spec.iss) : undefined;
+    if (holder === undefined) return [];
+    const message = `the stored JwtIssuer "${holder}" has this iss`;
+    return [errorOf(index, document, { path: '/spec/iss', code: 'duplicate_issuer', message })];
+  });
+}
+
+/** Names are unique whatever the namespace: a document of another namespace must not be overwritten unnoticed. */
+function namespaceConflicts(candidates: Candidate[], stored: ParsedDocument[]): DocumentError[] {
+  const namespaces = new Map(stored.map((document) => [keyOf(document), document.namespace]));
+  return candidates.flatMap(({ index, document }) => {
+    const namespace = namespaces.get(keyOf(document)) ?? null;
+    if (namespace === null || document.namespace === null || namespace === document.namespace) return [];
+    const message = `stored with the namespace "${namespace}"; names are unique over all namespaces`;
+    return [errorOf(index, document, { path: '/metadata/namespace', code: 'namespace_conflict', message })];
+  });
+}
+
+const place = ({ document, path }: DocumentError): string => `${document}${path}`;
+
+function refuse(errors: DocumentError[], conflicts: DocumentError[]): void {
+  const conflicting = new Set(conflicts.map(place));
+  const others = errors.filter((error) => !conflicting.has(place(error)));
+  const all = [...others, ...conflicts].sort((a, b) => a.document - b.document);
+  if (all.length === 0) return;
+  const detail = all.length === 1 ? '1 error' : `${all.length} errors`;
+  const code = others.length === 0 ? 'conflict' : 'invalid-document';
+  throw new ProblemError(code, detail, { errors: all.slice(0, MAX_ERRORS) });
+}
+
+/** Stored documents that this change would break; those that were broken before do not count. */
+function refuseBroken(after: DocumentError[], before: DocumentError[]): void {
+  const identity = ({ kind, name, path, code }: DocumentError): string => [kind, name, path, code].join(' ');
+  const known = new Set(before.map(identity));
+  const broken = after.filter((error) => !known.has(identity(error)));
+  if (broken.length === 0) return;
+  const places = broken.map(({ kind, name, path, message }) => `${kind}/${name} ${path}: ${message}`);
+  throw new ProblemError('conflict', `Stored documents stand in the way: ${places.slice(0, 10).join('; ')}`);
+}

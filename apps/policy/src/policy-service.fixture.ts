@@ -1,0 +1,257 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import {
+  checkIssuers,
+  checkToken,
+  getVerificationKeys,
+  type CloudEvent,
+  type IssuerProblem,
+  type IssuerRegistration,
+} from '@countersign/contracts';
+import { AuditStream, Bus, BusAdminAccess, InProcessBus, SqlAuditStream } from '@countersign/messaging';
+import {
+  AdminAccess,
+  Logger,
+  ServiceConfig,
+  startService,
+  type Environment,
+  type RunningService,
+} from '@countersign/platform';
+import { createTestDatabase, runSql, startPostgres, type TestServer } from '@countersign/testing';
+import { generateSigningKey, signAccessToken, type AccessTokenClaims } from '@countersign/tokens';
+import { PolicyConfig } from './config';
+import { PolicyDatabase } from './policy-database';
+import { PolicyModule } from './policy.module';
+import { MonotonicClock } from './snapshot/monotonic-clock';
+
+export const PUBLIC_URL = 'https://sts.example';
+export const ADMIN_TOKEN = 'a'.repeat(32);
+
+const DEADLINE_MS = 10_000;
+
+export const testdata = (name: string): string => readFileSync(join(__dirname, '../testdata', name), 'utf8');
+
+/** What a test reads of an answer. */
+export interface Answer {
+  status: number;
+  headers: Headers;
+  // eslint-disable-next-line @typescript-eslint/no-explicit-any -- bodies are whatever the test asserts on
+  body: any;
+}
+
+export interface Call {
+  method?: string;
+  body?: string | object;
+  type?: string;
+  headers?: Record<string, string>;
+  /** null: no credentials. */
+  token?: string | null;
+}
+
+export class FakeClock extends MonotonicClock {
+  private time = 0;
+
+  override now(): number {
+    return this.time;
+  }
+
+  advance(milliseconds: number): void {
+    this.time += milliseconds;
+  }
+}
+
+/** The policy service over HTTP, with a database of its own; the exchange and discovery are stubs on its bus. */
+export interface PolicyService {
+  bus: Bus;
+  databaseUrl: string;
+  database: PolicyDatabase;
+  clock: FakeClock;
+  call: (path: string, call?: Call) => Promise<Answer>;
+  apply(yaml: string, query?: string): Promise<Answer>;
+  token(claims?: Partial<AccessTokenClaims>): Promise<string>;
+  sql(statement: string): Promise<void>;
+  events(): Promise<CloudEvent[]>;
+  /** What discovery was asked to check, and what it answers. */
+  discovery: { asked: IssuerRegistration[][]; problems: IssuerProblem[]; answers: boolean };
+  /** What the exchange says of tokens, by `jti`. */
+  exchange: { revoked: Set<string>; uses: Map<string, number>; answers: boolean };
+  stop(): Promise<void>;
+}
+
+export interface PolicyServiceOptions {
+  environment?: Environment;
+}
+
+/** Waits until what is asked for holds; fails after ten seconds unless told otherwise. */
+export async function eventually<T>(
+  probe: () => Promise<T>,
+  holds: (value: T) => boolean,
+  deadlineMs = DEADLINE_MS,
+): Promise<T> {
+  const end = performance.now() + deadlineMs;
+  for (;;) {
+    const value = await probe();
+    if (holds(value)) return value;
+    if (performance.now() > end) throw new Error(`not within ${deadlineMs} ms: ${JSON.stringify(value)}`);
+    await new Promise((resolve) => setImmediate(resolve));
+  }
+}
+
+export class PolicyServices {
+  private postgres: TestServer | undefined;
+  private readonly cleanUps: (() => Promise<void>)[] = [];
+
+  async start({ environment = {} }: PolicyServiceOptions = {}): Promise<PolicyService> {
+    this.postgres ??= await startPostgres();
+    const made = await createTestDatabase(this.postgres);
+    this.cleanUps.push(() => made.drop());
+    return this.startOn(made.url, new InProcessBus(silent), environment);
+  }
+
+  /** One more process on the same database. */
+  async startOn(
+    databaseUrl: string,
+    bus: Bus,
+    environment: Environment = {},
+    whenReady = true,
+  ): Promise<PolicyService> {
+    const service = await startPolicy(databaseUrl, bus, environment);
+    this.cleanUps.unshift(() => service.stop());
+    if (whenReady) await ready(service);
+    return service;
+  }
+
+  async stop(): Promise<void> {
+    for (const cleanUp of this.cleanUps) await cleanUp();
+    await this.postgres?.stop();
+  }
+}
+
+const silent = new Logger('test', 'silent');
+
+async function startPolicy(databaseUrl: string, bus: Bus, environment: Environment): Promise<PolicyService> {
+  const signing = await generateSigningKey('ES256');
+  const discovery: PolicyService['discovery'] = { asked: [], problems: [], answers: true };
+  const exchange: PolicyService['exchange'] = { revoked: new Set(), uses: new Map(), answers: true };
+  serveNeighbours(bus, signing.publicJwk, discovery);
+  serveTokenChecks(bus, exchange);
+  const database = new PolicyDatabase({ url: databaseUrl, logger: silent });
+  const stream = new SqlAuditStream({ query: (sql, parameters) => database.query(sql, parameters), logger: silent });
+  const clock = new FakeClock();
+  const settings = {
+    COUNTERSIGN_PUBLIC_URL: PUBLIC_URL,
+    COUNTERSIGN_ADMIN_TOKEN: ADMIN_TOKEN,
+    COUNTERSIGN_PORT: '0',
+    COUNTERSIGN_HOST: '127.0.0.1',
+    ...environment,
+  };
+  const service = await startService({
+    name: 'policy',
+    config: new ServiceConfig(settings),
+    logger: silent,
+    modules: [PolicyModule],
+    provide: [
+      [PolicyConfig, new PolicyConfig(settings)],
+      [PolicyDatabase, database],
+      [Bus, bus],
+      [AuditStream, stream],
+      [AdminAccess, new BusAdminAccess(bus)],
+      [MonotonicClock, clock],
+    ],
+  });
+  let stopped: Promise<void> | undefined;
+  const call = (path: string, options: Call = {}) => callService(service, path, options);
+  const token = (claims: Partial<AccessTokenClaims> = {}) =>
+    signAccessToken({ claims: { ...someClaims(), ...claims }, key: signing });
+  return {
+    bus,
+    database,
+    databaseUrl,
+    clock,
+    discovery,
+    exchange,
+    call,
+    token,
+    apply: (yaml: string, query = '') =>
+      call(`/v1/apply${query}`, { method: 'POST', body: yaml, type: 'application/yaml' }),
+    sql: (statement: string) => runSql(databaseUrl, statement),
+    events: async () => (await storedEvents(database)).map(({ event }) => JSON.parse(event) as CloudEvent),
+    stop: () => (stopped ??= service.stop()),
+  };
+}
+
+async function ready({ database, call }: PolicyService): Promise<void> {
+  await database.whenReady();
+  await eventually(
+    () => call('/health/ready', { token: null }),
+    ({ status }) => status === 200,
+  );
+}
+
+function storedEvents(database: PolicyDatabase): Promise<{ event: string }[]> {
+  return database.query("SELECT event FROM embedded.stream_event WHERE stream = 'audit' ORDER BY sequence");
+}
+
+function serveNeighbours(bus: Bus, publicJwk: object & { kty: string }, discovery: PolicyService['discovery']): void {
+  bus.serve(getVerificationKeys, () => ({ issuer: PUBLIC_URL, keys: [publicJwk] }));
+  bus.serve(checkIssuers, ({ issuers }) => {
+    discovery.asked.push(issuers);
+    if (!discovery.answers) throw new Error('not today');
+    const names = issuers.map(({ name }) => name);
+    return { problems: discovery.problems.filter(({ name }) => names.includes(name)) };
+  });
+}
+
+function serveTokenChecks(bus: Bus, exchange: PolicyService['exchange']): void {
+  bus.serve(checkToken, ({ jti, countUse }) => {
+    if (!exchange.answers) throw new Error('not today');
+    if (exchange.revoked.has(jti)) return { revoked: true, uses: null };
+    if (!countUse) return { revoked: false, uses: null };
+    const uses = (exchange.uses.get(jti) ?? 0) + 1;
+    exchange.uses.set(jti, uses);
+    return { revoked: false, uses };
+  });
+}
+
+async function callService({ url }: RunningService, path: string, options: Call): Promise<Answer> {
+  const { method = 'GET', body } = options;
+  const text = typeof body === 'object' ? JSON.stringify(body) : body;
+  const response = await fetch(url + path, {
+    method,
+    headers: headersOf(options),
+    ...(text === undefined ? {} : { body: text }),
+  });
+  const answer = await response.text();
+  const isJson = /[/+]json/.test(response.headers.get('content-type') ?? '');
+  return {
+    status: response.status,
+    headers: response.headers,
+    body: isJson ? (JSON.parse(answer) as unknown) : answer,
+  };
+}
+
+function headersOf({ body, type, token = ADMIN_TOKEN, headers }: Call): Record<string, string> {
+  const contentType = type ?? (typeof body === 'object' ? 'application/json' : undefined);
+  return {
+    ...(contentType === undefined ? {} : { 'content-type': contentType }),
+    ...(token === null ? {} : { authorization: `Bearer ${token}` }),
+    ...headers,
+  };
+}
+
+function someClaims(): AccessTokenClaims {
+  const now = Math.floor(Date.now() / 1000);
+  return {
+    iss: PUBLIC_URL,
+    sub: 'keycloak:alice',
+    aud: PUBLIC_URL,
+    exp: now + 600,
+    iat: now,
+    nbf: now,
+    jti: 'token-1',
+    client_id: 'keycloak',
+    roles: ['someone'],
+    policy: [],
+    fed: { iss: 'https://keycloak.example', sub: 'alice', jti: null, claims: {} },
+  };
+}

@@ -1,0 +1,18 @@
+import { Module } from '@nestjs/common';
+import { AccessController } from './access/access.controller';
+import { EvaluateAccess } from './access/evaluate-access';
+import { AnswerDecisions } from './decisions/answer-decisions';
+import { ApplyDirectory } from './documents/apply-directory';
+import { ApplyDocuments } from './documents/apply-documents';
+import { ApplyController } from './documents/apply.controller';
+import { Resources } from './documents/resources';
+import { ResourcesController } from './documents/resources.controller';
+import { RevisionsController } from './documents/revisions.controller';
+import { CurrentSnapshot } from './snapshot/current-snapshot';
+
+/** The decision point and the administration point. Needs PolicyConfig, PolicyDatabase, Bus, AuditStream and AdminAccess. */
+@Module({
+  controllers: [ApplyController, ResourcesController, RevisionsController, AccessController],
+  providers: [ApplyDocuments, ApplyDirectory, Resources, CurrentSnapshot, AnswerDecisions, EvaluateAccess],
+})
+export class PolicyModule {}

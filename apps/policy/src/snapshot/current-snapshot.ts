@@ -1,0 +1,111 @@
+import { policyChanged, type IssuerRegistration } from '@countersign/contracts';
+import { Bus } from '@countersign/messaging';
+import { Logger, Readiness, UnavailableError } from '@countersign/platform';
+import { compileSnapshot, type Snapshot } from '@countersign/policy-engine';
+import { Injectable, Optional, type OnApplicationBootstrap, type OnModuleDestroy } from '@nestjs/common';
+import { PolicyConfig } from '../config';
+import { registrationOf } from '../documents/check-issuers';
+import { loadState, parseStored, READ_LIMIT } from '../documents/document-rows';
+import { newestRevision, type NewestRevision } from '../documents/revision-rows';
+import { PolicyDatabase } from '../policy-database';
+import { MonotonicClock } from './monotonic-clock';
+
+const POLL_MS = 10_000;
+/** How long decisions go on from a revision that could not be confirmed to be the newest. */
+const MAX_UNCONFIRMED_MS = 5 * 60_000;
+
+interface Loaded {
+  newest: NewestRevision;
+  snapshot: Snapshot;
+  issuers: IssuerRegistration[];
+}
+
+/**
+ * The newest revision, compiled, in memory: what every decision is made from. Follows announcements, and the database
+ * itself where one got lost.
+ */
+@Injectable()
+export class CurrentSnapshot implements OnApplicationBootstrap, OnModuleDestroy {
+  private loaded: Loaded | null = null;
+  private confirmedAt = 0;
+  private refreshing: Promise<void> = Promise.resolve();
+  private timer: NodeJS.Timeout | undefined;
+  private stopped = false;
+
+  constructor(
+    private readonly database: PolicyDatabase,
+    private readonly bus: Bus,
+    private readonly readiness: Readiness,
+    private readonly logger: Logger,
+    private readonly config: PolicyConfig,
+    @Optional() private readonly clock: MonotonicClock = new MonotonicClock(),
+  ) {}
+
+  onApplicationBootstrap(): void {
+    this.readiness.add('snapshot', async () => void this.current());
+    this.bus.subscribe(policyChanged, () => this.refresh());
+    this.timer = setInterval(() => void this.refresh(), POLL_MS).unref();
+    this.database.whenReady().then(
+      () => this.refresh(),
+      // Closed before it was ever there.
+      () => undefined,
+    );
+  }
+
+  async onModuleDestroy(): Promise<void> {
+    this.stopped = true;
+    clearInterval(this.timer);
+    await this.refreshing;
+  }
+
+  /** @throws UnavailableError when nothing is loaded yet, or nothing confirmed it for five minutes */
+  current(): Snapshot {
+    return this.usable().snapshot;
+  }
+
+  /** The trusted issuers of the same revision, disabled ones included. */
+  issuers(): { revision: number; issuers: IssuerRegistration[] } {
+    const { snapshot, issuers } = this.usable();
+    return { revision: snapshot.revision, issuers };
+  }
+
+  /** Resolves when whatever was committed before the call is in force here, or the attempt failed and was logged. */
+  refresh(): Promise<void> {
+    // One after the other: a load that began earlier must never replace the outcome of a later one.
+    this.refreshing = this.refreshing
+      .then(() => this.follow())
+      .catch((error: unknown) => this.logger.warn('cannot confirm the revision', { error: describe(error) }));
+    return this.refreshing;
+  }
+
+  private usable(): Loaded {
+    if (this.loaded === null || this.clock.now() - this.confirmedAt > MAX_UNCONFIRMED_MS) {
+      throw new UnavailableError('policy');
+    }
+    return this.loaded;
+  }
+
+  private async follow(): Promise<void> {
+    if (this.stopped) return;
+    const askedAt = this.clock.now();
+    const newest = await this.database.run(newestRevision);
+    if (!isSame(newest, this.loaded?.newest)) this.loaded = await this.load();
+    this.confirmedAt = askedAt;
+  }
+
+  private async load(): Promise<Loaded> {
+    const { newest, documents } = await this.database.transaction(loadState, READ_LIMIT);
+    const { parsed, broken } = parseStored(documents);
+    const snapshot = compileSnapshot({ documents: parsed, publicUrl: this.config.publicUrl, revision: newest.number });
+    for (const { kind, name } of broken) this.logger.error('stored document left out', { kind, name });
+    for (const problem of snapshot.errors) this.logger.error('stored document left out', { problem });
+    const issuers = parsed.flatMap((document) => (document.kind === 'JwtIssuer' ? [registrationOf(document)] : []));
+    this.logger.info('policy snapshot compiled', { revision: newest.number, documents: documents.length });
+    return { newest, snapshot, issuers };
+  }
+}
+
+const isSame = (a: NewestRevision, b: NewestRevision | undefined): boolean =>
+  a.number === b?.number && a.createdAt === b.createdAt;
+
+const describe = (error: unknown): string => (error instanceof Error ? error.message : String(error));

@@ -1,0 +1,103 @@
+import { eventually, startLocalIssuer, type LocalIssuer, type Stack } from '@countersign/testing';
+import { admin, apply, claimsOf, exchange, startTestStack, type Answer } from '../support/client';
+import { githubClaims, jwtIssuer, policy, role } from '../support/documents';
+
+const WITHIN_MS = 3_000;
+
+describe('a lost server, in the distributed mode', () => {
+  let stack: Stack;
+  let issuer: LocalIssuer;
+  const issued: string[] = [];
+
+  const token = (): Promise<string> => issuer.sign(githubClaims(issuer.iss));
+
+  /** Exchanges, remembers what was issued, and never accepts anything but the documented answers. */
+  async function attempt(subjectToken?: string): Promise<Answer> {
+    const answer = await exchange(stack, subjectToken ?? (await token()));
+    expect([200, 400, 503]).toContain(answer.status);
+    if (answer.status === 200) issued.push(claimsOf(answer.body.access_token).jti as string);
+    return answer;
+  }
+
+  async function expectUnavailable(subjectToken?: string): Promise<void> {
+    const start = performance.now();
+    const { status, body, headers } = await attempt(subjectToken);
+    expect({ status, body: { ...body, trace_id: '' } }).toEqual({
+      status: 503,
+      body: { error: 'temporarily_unavailable', error_description: 'try again later', trace_id: '' },
+    });
+    expect(Number(headers.get('retry-after'))).toBeGreaterThan(0);
+    expect(performance.now() - start).toBeLessThan(WITHIN_MS);
+  }
+
+  const recovers = (subjectToken?: string): Promise<void> =>
+    eventually(async () => {
+      const { status, body } = await attempt(subjectToken);
+      if (status !== 200) throw new Error(`still ${status} ${JSON.stringify(body)}`);
+    });
+
+  beforeAll(async () => {
+    [stack, issuer] = await Promise.all([startTestStack(), startLocalIssuer()]);
+    await apply(stack, [
+      jwtIssuer('github', issuer.iss),
+      policy('deploy', ['Function:Deploy'], ['*']),
+      role('deployers', {
+        policy: ['deploy'],
+        condition: { StringEqual: { 'jwt:iss': [issuer.iss], 'jwt:repository_id': ['1001'] } },
+      }),
+    ]);
+    await recovers();
+  }, 180_000);
+
+  afterAll(async () => {
+    await stack?.stop();
+    await issuer?.stop();
+  });
+
+  it('Redis: no token is issued without it, and the refused token works afterwards', async () => {
+    const refused = await token();
+    await stack.redis.kill();
+    await expectUnavailable(refused);
+    await stack.redis.restart();
+    await recovers(refused);
+  });
+
+  it('Redis frozen: the same, and a token of a call that timed out is never used twice', async () => {
+    const caught = await token();
+    stack.redis.pause();
+    await expectUnavailable(caught);
+    stack.redis.resume();
+    await recovers();
+    const answers = [await attempt(caught), await attempt(caught)];
+    expect(answers.filter(({ status }) => status === 200).length).toBeLessThanOrEqual(1);
+  });
+
+  it('NATS: no token is issued that is not recorded', async () => {
+    const refused = await token();
+    await stack.nats.kill();
+    await expectUnavailable(refused);
+    await stack.nats.restart();
+    await recovers(refused);
+  });
+
+  it('PostgreSQL: exchanges go on from the last snapshot, admin calls answer 503, and every grant reaches the trail', async () => {
+    await recovers();
+    await stack.postgres.kill();
+    expect((await attempt()).status).toBe(200);
+    expect((await admin(stack, 'GET', '/v1/resources')).status).toBe(503);
+    await stack.postgres.restart();
+    await eventually(async () => {
+      const { status, body } = await admin(
+        stack,
+        'GET',
+        '/v1/events?type=dev.countersign.exchange.granted.v1&limit=500',
+      );
+      const recorded = new Set(
+        (body.items as { data: { token: { jti: string } } }[] | undefined)?.map(({ data }) => data.token.jti),
+      );
+      const missing = issued.filter((jti) => !recorded.has(jti));
+      if (status !== 200 || missing.length > 0)
+        throw new Error(`${status}: ${missing.length} of ${issued.length} are missing`);
+    }, 30_000);
+  });
+});

@@ -1,0 +1,70 @@
+export { ADMIN_ACTIONS, ADMIN_RESOURCE, type AdminAction } from './access';
+export { parseDocument, type FieldError, type ParseResult, type ParsedDocument } from './documents';
+export { crossCheck } from './documents-cross-check';
+export { documentFindings } from './documents-findings';
+export {
+  AUDIT_STREAMS,
+  EVENT_TYPES,
+  cloudEventSchema,
+  eventSubject,
+  exchangeEventDataSchema,
+  type AuditStreamName,
+  type CloudEvent,
+  type EventType,
+  type ExchangeEventData,
+  type RecordedEvent,
+} from './events';
+export {
+  authorizeAdmin,
+  checkIssuers,
+  checkToken,
+  decideExchange,
+  getIssuerKeys,
+  getVerificationKeys,
+  issuerKeysChanged,
+  issuerRegistrationSchema,
+  listIssuers,
+  narrowToken,
+  policyChanged,
+  revocationsChanged,
+  trustedIssuerSchema,
+  verificationKeysChanged,
+  type AnnouncementContract,
+  type DecideExchangeRequest,
+  type ExchangeDecisionMessage,
+  type IssuerKeys,
+  type IssuerProblem,
+  type IssuerRegistration,
+  type RequestContract,
+  type TokenCheck,
+  type TokenCheckAnswer,
+  type TrustedIssuer,
+} from './messages';
+export {
+  BAD_CREDENTIAL_CODE,
+  GRANT_TYPES,
+  REFUSAL_CLASSES,
+  type GrantName,
+  type GrantType,
+  type OAuthErrorBody,
+  type OAuthErrorCode,
+  type RefusalClass,
+} from './oauth-errors';
+export type {
+  ApplyAnswer,
+  DeliveryAnswer,
+  DocumentKind,
+  Finding,
+  IntrospectionAnswer,
+  IssuerStatus,
+  Page,
+  RevocationAnswer,
+  RevisionAnswer,
+  SigningKeyAnswer,
+  SigningKeyRotationAnswer,
+  WebhookAnswer,
+} from './payloads';
+export { tokenCheck } from './token-check';
+export { PROBLEMS, problemType, type DocumentError, type ProblemBody, type ProblemCode } from './problems';
+export { REFUSAL_CLASS, type RefusalReason } from './refusals';
+export { permissionsSchema, type Permission } from './permissions';

@@ -1,0 +1,143 @@
+/** A page of a list; `nextCursor` is opaque and null on the last page. */
+export interface Page<T> {
+  items: T[];
+  nextCursor: string | null;
+}
+
+export type DocumentKind = 'JwtIssuer' | 'Role' | 'Policy';
+
+/** Something lint or a check has to say about a document. */
+export interface Finding {
+  rule: string;
+  severity: 'error' | 'warning' | 'info';
+  resource: { kind: DocumentKind; name: string };
+  path: string;
+  message: string;
+  admits: string[];
+  fix: string | null;
+}
+
+/** Answer of `POST /v1/apply`. */
+export interface ApplyAnswer {
+  revision: number;
+  dryRun: boolean;
+  results: {
+    kind: DocumentKind;
+    name: string;
+    action: 'created' | 'updated' | 'unchanged' | 'deleted';
+    etag: string;
+  }[];
+  findings: Finding[];
+}
+
+/** One item of `GET /v1/revisions`. */
+export interface RevisionAnswer {
+  revision: number;
+  createdAt: string;
+  author: string;
+  source: 'api' | 'directory';
+  restoredFrom: number | null;
+  summary: { created: number; updated: number; deleted: number };
+}
+
+/** Answer of `GET /v1/issuers/{name}/status`. */
+export interface IssuerStatus {
+  name: string;
+  iss: string;
+  state: 'healthy' | 'stale' | 'unreachable' | 'invalid' | 'disabled' | 'pending';
+  source: 'discovery' | 'jwksUri' | 'static';
+  jwksUri: string | null;
+  keys: { kid: string | null; kty: string; alg: string | null }[];
+  rejectedKeys: { kid: string | null; reason: string }[];
+  lastSuccessAt: string | null;
+  lastAttemptAt: string | null;
+  lastError: string | null;
+  nextRefreshAt: string | null;
+  staleUntil: string | null;
+}
+
+/** Answer of `POST /v1/webhooks` (`secret` only there) and item of `GET /v1/webhooks`. */
+export interface WebhookAnswer {
+  id: string;
+  url: string;
+  types: string[];
+  issuers: string[];
+  roles: string[];
+  outcomes: string[];
+  disabled: boolean;
+  disabledReason: string | null;
+  createdAt: string;
+  secret?: string;
+}
+
+/** One item of `GET /v1/webhooks/{id}/deliveries`. */
+export interface DeliveryAnswer {
+  id: string;
+  webhookId: string;
+  eventId: string;
+  eventType: string;
+  status: 'pending' | 'retrying' | 'delivered' | 'dead';
+  attempts: { at: string; responseStatus: number | null; error: string | null; durationMs: number }[];
+  nextAttemptAt: string | null;
+  createdAt: string;
+}
+
+/** Answer of `POST /v1/revocations` and item of `GET /v1/revocations`: all that is given must match a token. */
+export interface RevocationAnswer {
+  id: string;
+  /** Name or `iss` of a JwtIssuer. */
+  issuer: string | null;
+  role: string | null;
+  claims: Record<string, string>;
+  reason: string;
+  /** Who revoked: `bootstrap`, or the `sub` of an access token. */
+  author: string;
+  /** Tokens whose `iat` is in this second or before it are revoked. */
+  createdAt: string;
+  /** When the last token that it can concern is past its end. */
+  expiresAt: string;
+}
+
+/** Answer of `POST /oauth2/introspect` (RFC 7662 §2.2); of anything not active only `active`. */
+export type IntrospectionAnswer =
+  | { active: false }
+  | {
+      active: true;
+      iss: string;
+      sub: string;
+      aud: string | string[];
+      exp: number;
+      iat: number;
+      nbf: number;
+      jti: string;
+      client_id: string;
+      scope?: string;
+      roles: string[];
+      policy: string[];
+      token_type: 'Bearer' | 'DPoP';
+      act?: Record<string, unknown>;
+      cnf?: Record<string, unknown>;
+      authorization_details?: unknown[];
+    };
+
+/** One item of `GET /v1/signing-keys`. */
+export interface SigningKeyAnswer {
+  kid: string;
+  alg: string;
+  state: 'next' | 'active' | 'retired';
+  createdAt: string;
+  activatedAt: string | null;
+  retiredAt: string | null;
+  /** When `/oauth2/jwks` drops it, or has dropped it; null while it is next or active. */
+  publishedUntil: string | null;
+}
+
+/** Answer of `POST /v1/signing-keys/rotate`: the key that signs after it. */
+export interface SigningKeyRotationAnswer {
+  kid: string;
+  alg: string;
+  /** `next` while it waits until every verifier can know it. */
+  state: SigningKeyAnswer['state'];
+  /** In the past when it is active already. */
+  takesOverAt: string;
+}

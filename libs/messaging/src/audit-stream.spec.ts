@@ -1,0 +1,318 @@
+import { AUDIT_STREAMS, eventSubject, type CloudEvent } from '@countersign/contracts';
+import { currentTrace, Logger, newTrace, runInTrace, UnavailableError } from '@countersign/platform';
+import {
+  auditStreamConformance,
+  createTestDatabase,
+  eventually,
+  freePort,
+  recordEvents,
+  Recorder,
+  sqlQuery,
+  startNats,
+  startPostgres,
+  testEvent,
+  type TestServer,
+} from '@countersign/testing';
+import { jetstreamManager, type JetStreamManager } from '@nats-io/jetstream';
+import { connect, type NatsConnection } from '@nats-io/transport-node';
+import { NatsAuditStream } from './nats-audit-stream';
+import { connectNats, type NatsLink } from './nats-link';
+import { provisionStreams } from './provision-streams';
+import { SqlAuditStream } from './sql-audit-stream';
+
+const silent = new Logger('test', 'silent');
+const AUDIT = AUDIT_STREAMS.audit.name;
+const mostRefusals = 20;
+
+const subjectsOf = (events: { event: CloudEvent }[]): (string | undefined)[] =>
+  events.map(({ event }) => event.subject);
+
+const openOn = async (server: TestServer): Promise<{ link: NatsLink; stream: NatsAuditStream }> => {
+  const link = connectNats({ url: server.url, service: 'test', logger: silent });
+  const stream = new NatsAuditStream(link, silent);
+  await link.whenConnected();
+  return { link, stream };
+};
+
+auditStreamConformance('JetStream', async () => {
+  const server = await startNats();
+  return {
+    mostRefusals,
+    open: async () => {
+      const { link, stream } = await openOn(server);
+      await provisionStreams(link, { replicas: 1, mostRefusals });
+      return stream;
+    },
+    tearDown: () => server.stop(),
+  };
+});
+
+describe('the SQL twin', () => {
+  let postgres: TestServer;
+  beforeAll(async () => void (postgres = await startPostgres()));
+  afterAll(() => postgres.stop());
+
+  auditStreamConformance('A PostgreSQL table', async () => {
+    const database = await createTestDatabase(postgres);
+    const { query, end } = sqlQuery(database.url);
+    return {
+      mostRefusals,
+      open: async () => new SqlAuditStream({ query, logger: silent, mostRefusals }),
+      tearDown: async () => {
+        await end();
+        await database.drop();
+      },
+    };
+  });
+
+  const withStream = async (
+    test: (stream: SqlAuditStream, query: ReturnType<typeof sqlQuery>['query']) => Promise<void>,
+  ): Promise<void> => {
+    const database = await createTestDatabase(postgres);
+    const { query, end } = sqlQuery(database.url);
+    const stream = new SqlAuditStream({ query, logger: silent });
+    try {
+      await test(stream, query);
+    } finally {
+      await stream.close();
+      await end();
+      await database.drop();
+    }
+  };
+
+  test('writes appends that come together in few statements', async () => {
+    await withStream(async (_stream, query) => {
+      let statements = 0;
+      const counted = new SqlAuditStream({
+        query: (sql, parameters) => ((statements += 1), query(sql, parameters)),
+        logger: silent,
+      });
+      await Promise.all(Array.from({ length: 200 }, (_, index) => counted.append('audit', testEvent(`${index}`))));
+      expect(statements).toBeLessThanOrEqual(4);
+      await counted.close();
+    });
+  });
+
+  test('deletes refusals that every consumer has had, and keeps the trail', async () => {
+    await withStream(async (stream, query) => {
+      for (const to of ['audit', 'refusals'] as const)
+        await Promise.all([1, 2, 3].map((number) => stream.append(to, testEvent(`${number}`))));
+      await recordEvents(stream, { durable: 'd', stream: 'refusals' }).atLeast(3);
+      await recordEvents(stream, { durable: 'd' }).atLeast(3);
+      await eventually(async () => {
+        const rows = await query('SELECT stream, count(*)::int FROM embedded.stream_event GROUP BY stream', []);
+        expect(rows).toEqual([{ stream: 'audit', count: 3 }]);
+      });
+    });
+  });
+
+  test('is unavailable when the database is, for append and ping, and works again after', async () => {
+    const state = { down: true };
+    await withStream(async (_stream, query) => {
+      const stream = new SqlAuditStream({
+        query: (sql, parameters) => (state.down ? Promise.reject(new Error('down')) : query(sql, parameters)),
+        logger: silent,
+      });
+      const recorder = recordEvents(stream, { durable: 'd' });
+      await expect(stream.append('audit', testEvent('1'))).rejects.toThrow(UnavailableError);
+      await expect(stream.ping()).rejects.toThrow(UnavailableError);
+      state.down = false;
+      await stream.append('audit', testEvent('2'));
+      expect(subjectsOf(await recorder.atLeast(1))).toEqual(['2']);
+      await stream.close();
+    });
+  });
+});
+
+describe('JetStream alone', () => {
+  let server: TestServer;
+  let link: NatsLink;
+  let stream: NatsAuditStream;
+  let raw: NatsConnection;
+  let manager: JetStreamManager;
+
+  const start = async (options: { auditMaxBytes?: number } | null = {}): Promise<void> => {
+    server = await startNats();
+    ({ link, stream } = await openOn(server));
+    if (options !== null) await provisionStreams(link, { replicas: 1, ...options });
+    raw = await connect({ servers: server.url, reconnectTimeWait: 100, maxReconnectAttempts: -1 });
+    manager = await jetstreamManager(raw);
+  };
+  const unavailable = async (work: Promise<unknown>): Promise<string> => {
+    const started = performance.now();
+    const error: unknown = await work.catch((reason: unknown) => reason);
+    expect(error).toBeInstanceOf(UnavailableError);
+    expect(performance.now() - started).toBeLessThan(1_000);
+    return (error as UnavailableError).dependency;
+  };
+
+  afterEach(async () => {
+    await stream.close();
+    await raw.close();
+    await server.stop();
+  });
+
+  test('makes what is missing, once, and changes nothing that exists', async () => {
+    await start(null);
+    const both = [AUDIT, AUDIT_STREAMS.refusals.name];
+    expect(await provisionStreams(link, { replicas: 1 })).toEqual(both);
+    await stream.append('audit', testEvent('kept'));
+    expect(await provisionStreams(link, { replicas: 1, auditMaxBytes: 5 })).toEqual([]);
+    const { config, state } = await manager.streams.info(AUDIT);
+    expect(config).toMatchObject({
+      storage: 'file',
+      discard: 'new',
+      deny_delete: true,
+      deny_purge: true,
+      duplicate_window: 120e9,
+      max_bytes: -1,
+    });
+    expect(state.messages).toBe(1);
+    expect((await manager.streams.info(AUDIT_STREAMS.refusals.name)).config).toMatchObject({
+      discard: 'old',
+      max_msgs: 100_000,
+      max_bytes: 64 * 1024 * 1024,
+    });
+    await expect(manager.streams.purge(AUDIT)).rejects.toThrow();
+    await expect(manager.streams.deleteMessage(AUDIT, 1)).rejects.toThrow();
+  });
+
+  test('refuses and is not ready while the stream does not exist, and never makes it', async () => {
+    await start(null);
+    expect(await unavailable(stream.append('audit', testEvent('1')))).toBe('audit-stream');
+    expect(await unavailable(stream.ping())).toBe('audit-stream');
+    const recorder = recordEvents(stream, { durable: 'd' });
+    await expect(manager.streams.info(AUDIT)).rejects.toThrow();
+    await provisionStreams(link, { replicas: 1 });
+    await stream.ping();
+    await stream.append('audit', testEvent('2'));
+    expect(subjectsOf(await recorder.atLeast(1))).toEqual(['2']);
+  });
+
+  test('refuses when the stream is full, and drops nothing', async () => {
+    await start({ auditMaxBytes: 4_000 });
+    let stored = 0;
+    const fill = async (): Promise<never> => {
+      for (;;) {
+        await stream.append('audit', testEvent(`${stored}`));
+        stored += 1;
+      }
+    };
+    expect(await unavailable(fill())).toBe('audit-stream');
+    expect((await recordEvents(stream, { durable: 'd' }).atLeast(stored)).length).toBe(stored);
+  });
+
+  test('refuses an event larger than NATS allows', async () => {
+    await start();
+    const event = { ...testEvent('large'), data: { text: 'x'.repeat(1_100_000) } };
+    expect(await unavailable(stream.append('audit', event))).toBe('audit-stream');
+    await stream.append('audit', testEvent('next'));
+  });
+
+  test('fails at once while NATS is down, within a second while it is frozen; what was acknowledged is kept', async () => {
+    await start();
+    const recorder = recordEvents(stream, { durable: 'd' });
+    await stream.append('audit', testEvent('1'));
+    await recorder.atLeast(1);
+    await server.kill();
+    await eventually(async () => expect(await unavailable(stream.append('audit', testEvent('lost')))).toBe('nats'));
+    await server.restart();
+    const second = testEvent('2');
+    await eventually(() => stream.append('audit', second), 2_000);
+    await recorder.atLeast(2);
+    server.pause();
+    const late = testEvent('late');
+    expect(await unavailable(stream.append('audit', late))).toBe('audit-stream');
+    server.resume();
+    await eventually(() => stream.append('audit', late), 2_000);
+    await stream.append('audit', testEvent('3'));
+    await eventually(() => expect(subjectsOf(recorder.items)).toContain('3'));
+    // Delivered at least once: an acknowledgement may have died with the server.
+    const stored = new Map(recorder.items.map(({ streamSequence, event }) => [streamSequence, event.subject]));
+    const subjects = [...stored.values()].filter((subject) => subject !== 'lost');
+    expect(subjects).toEqual(['1', '2', 'late', '3']);
+  });
+
+  test('consumes from a server that starts later', async () => {
+    await start();
+    const port = await freePort();
+    const early = connectNats({ url: `nats://127.0.0.1:${port}`, service: 'test', logger: silent });
+    const waiting = new NatsAuditStream(early, silent);
+    const recorder = recordEvents(waiting, { durable: 'd' });
+    expect(await unavailable(waiting.append('audit', testEvent('1')))).toBe('nats');
+    const later = await startNats({ port });
+    await provisionStreams(early, { replicas: 1 });
+    await eventually(() => waiting.append('audit', testEvent('2')));
+    await recorder.atLeast(1);
+    await waiting.close();
+    await later.stop();
+  });
+
+  test('goes on when its consumer is deleted under it', async () => {
+    await start();
+    const recorder = recordEvents(stream, { durable: 'd' });
+    await stream.append('audit', testEvent('1'));
+    await recorder.atLeast(1);
+    await manager.consumers.delete(AUDIT, 'd');
+    await stream.append('audit', testEvent('2'));
+    // A new consumer starts at the beginning: at least once, never less.
+    await eventually(() => expect(subjectsOf(recorder.items)).toContain('2'));
+  });
+
+  test('puts aside what is no event, once, and delivers types that it does not know', async () => {
+    await start();
+    const subject = eventSubject('audit', 'dev.countersign.exchange.granted.v1');
+    const newer = { ...testEvent('newer'), type: 'dev.countersign.exchange.invented.v9' };
+    for (const text of ['', 'no json', 'null', '{}', '['.repeat(50_000), JSON.stringify(newer)])
+      await manager.jetstream().publish(subject, text);
+    await stream.append('audit', testEvent('good'));
+    const recorder = recordEvents(stream, { durable: 'd' });
+    expect(subjectsOf(await recorder.atLeast(2))).toEqual(['newer', 'good']);
+    await eventually(async () => {
+      const { num_ack_pending, num_redelivered, num_pending } = await manager.consumers.info(AUDIT, 'd');
+      expect({ num_ack_pending, num_redelivered, num_pending }).toEqual({
+        num_ack_pending: 0,
+        num_redelivered: 0,
+        num_pending: 0,
+      });
+    });
+  });
+
+  test('delivers a single event in the trace that it was published in', async () => {
+    await start();
+    const traces = new Recorder<string>();
+    const handler = async (): Promise<void> => traces.add(currentTrace().traceId);
+    stream.consume({ stream: 'audit', durable: 'd', batchSize: 1, handler });
+    const trace = newTrace();
+    await runInTrace(trace, () => stream.append('audit', testEvent('1')));
+    expect(await traces.atLeast(1)).toEqual([trace.traceId]);
+  });
+
+  test('waits for the batch in work when it is closed, and leaves the rest to the next at once', async () => {
+    await start();
+    await Promise.all(Array.from({ length: 300 }, (_, index) => stream.append('audit', testEvent(`${index}`))));
+    let release = (): void => undefined;
+    const first: string[] = [];
+    const entered = new Promise<void>((resolve) => {
+      stream.consume({
+        stream: 'audit',
+        durable: 'd',
+        batchSize: 10,
+        handler: (batch) =>
+          new Promise<void>((go) => {
+            first.push(...batch.map(({ event }) => event.id));
+            release = go;
+            resolve();
+          }),
+      });
+    });
+    await entered;
+    const closed = stream.close();
+    release();
+    await closed;
+    ({ link, stream } = await openOn(server));
+    const rest = await recordEvents(stream, { durable: 'd' }).atLeast(300 - first.length);
+    expect(new Set([...first, ...rest.map(({ event }) => event.id)]).size).toBe(300);
+    expect(first.length + rest.length).toBe(300);
+  });
+});

@@ -1,0 +1,48 @@
+import {
+  authorizeAdmin,
+  checkToken,
+  getVerificationKeys,
+  tokenCheck,
+  verificationKeysChanged,
+} from '@countersign/contracts';
+import { AdminAccess } from '@countersign/platform';
+import type { Bus } from './bus';
+
+const KEEP_KEYS_MS = 30_000;
+
+type Keys = Awaited<ReturnType<AdminAccess['verificationKeys']>>;
+
+/** Asks the exchange for our verification keys (kept for 30 s, dropped when they change) and what is revoked, policy for permission. */
+export class BusAdminAccess extends AdminAccess {
+  private keys: { asked: Promise<Keys>; until: number } | undefined;
+
+  constructor(
+    private readonly bus: Bus,
+    private readonly now: () => number = () => performance.now(),
+  ) {
+    super();
+    bus.subscribe(verificationKeysChanged, () => void (this.keys = undefined));
+  }
+
+  /** @throws UnavailableError */
+  verificationKeys(): Promise<Keys> {
+    if (this.keys !== undefined && this.now() < this.keys.until) return this.keys.asked;
+    const asked = this.bus.request(getVerificationKeys, {}).then(({ keys }) => keys);
+    const kept = { asked, until: this.now() + KEEP_KEYS_MS };
+    this.keys = kept;
+    asked.catch(() => {
+      if (this.keys === kept) this.keys = undefined;
+    });
+    return asked;
+  }
+
+  /** @throws UnavailableError */
+  async isRevoked(claims: Parameters<AdminAccess['isRevoked']>[0]): Promise<boolean> {
+    return (await this.bus.request(checkToken, tokenCheck(claims))).revoked;
+  }
+
+  /** @throws UnavailableError */
+  async isAllowed(request: Parameters<AdminAccess['isAllowed']>[0]): Promise<boolean> {
+    return (await this.bus.request(authorizeAdmin, request)).allowed;
+  }
+}

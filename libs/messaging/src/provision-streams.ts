@@ -1,0 +1,78 @@
+import { AUDIT_STREAMS } from '@countersign/contracts';
+import {
+  DiscardPolicy,
+  JetStreamApiCodes,
+  JetStreamApiError,
+  jetstreamManager,
+  RetentionPolicy,
+  StorageType,
+  type StreamConfig,
+} from '@nats-io/jetstream';
+import { nanos } from '@nats-io/transport-node';
+import type { NatsLink } from './nats-link';
+
+const DUPLICATE_WINDOW_MS = 120_000;
+const MOST_REFUSALS = 100_000;
+const REFUSALS_MAX_BYTES = 64 * 1024 * 1024;
+
+export interface StreamOptions {
+  /** Copies in a cluster: 3 there, 1 on a single server. */
+  replicas: number;
+  /** Most bytes of the trail's stream; when it is full, appending fails and nothing is dropped. -1: the server's. */
+  auditMaxBytes?: number;
+  /** Most events that the stream of refusals keeps: 100,000 unless given. */
+  mostRefusals?: number;
+}
+
+type NewStream = Partial<StreamConfig> & { name: string };
+
+function streams({ replicas, auditMaxBytes = -1, mostRefusals = MOST_REFUSALS }: StreamOptions): NewStream[] {
+  const common = {
+    storage: StorageType.File,
+    retention: RetentionPolicy.Limits,
+    num_replicas: replicas,
+    duplicate_window: nanos(DUPLICATE_WINDOW_MS),
+  };
+  const { audit, refusals } = AUDIT_STREAMS;
+  return [
+    {
+      ...common,
+      name: audit.name,
+      subjects: [`${audit.subjectPrefix}.>`],
+      discard: DiscardPolicy.New,
+      deny_delete: true,
+      deny_purge: true,
+      max_bytes: auditMaxBytes,
+    },
+    {
+      ...common,
+      name: refusals.name,
+      subjects: [`${refusals.subjectPrefix}.>`],
+      discard: DiscardPolicy.Old,
+      max_msgs: mostRefusals,
+      max_bytes: REFUSALS_MAX_BYTES,
+    },
+  ];
+}
+
+/**
+ * Makes the audit streams that do not exist and returns their names; what exists is left as it is, nothing is ever
+ * deleted. Waits for the connection.
+ */
+export async function provisionStreams(link: NatsLink, options: StreamOptions): Promise<string[]> {
+  const manager = await jetstreamManager(await link.whenConnected(), { checkAPI: false });
+  const created: string[] = [];
+  for (const stream of streams(options)) {
+    const exists = await manager.streams.info(stream.name).then(
+      () => true,
+      (error: unknown) => {
+        if (error instanceof JetStreamApiError && error.code === JetStreamApiCodes.StreamNotFound) return false;
+        throw error;
+      },
+    );
+    if (exists) continue;
+    await manager.streams.add(stream);
+    created.push(stream.name);
+  }
+  return created;
+}

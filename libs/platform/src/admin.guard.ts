@@ -1,0 +1,116 @@
+import { createHash, timingSafeEqual } from 'node:crypto';
+import { ADMIN_RESOURCE, type AdminAction, type Permission } from '@countersign/contracts';
+import { verifyAccessToken, type AccessTokenClaims, type Jwk } from '@countersign/tokens';
+import {
+  CanActivate,
+  ExecutionContext,
+  Injectable,
+  SetMetadata,
+  createParamDecorator,
+  type CustomDecorator,
+} from '@nestjs/common';
+import { Reflector } from '@nestjs/core';
+import type { FastifyRequest } from 'fastify';
+import { BoundTokens } from './bound-tokens';
+import { ProblemError } from './problem';
+import { ServiceConfig } from './variables';
+
+const ACCESS = 'countersign:access';
+type Access = 'public' | AdminAction;
+
+/** Opens a route or a controller to everybody. */
+export const Public = (): CustomDecorator => SetMetadata(ACCESS, 'public' satisfies Access);
+
+/** Opens a route or a controller to callers who may do this on `countersign:*`. */
+export const RequireAction = (action: AdminAction): CustomDecorator => SetMetadata(ACCESS, action);
+
+/** Who makes the call: `bootstrap`, or the `sub` of the access token. */
+export const Author = createParamDecorator((_: unknown, context: ExecutionContext): string => {
+  const author = authors.get(context.switchToHttp().getRequest<FastifyRequest>());
+  if (author === undefined) throw new Error('@Author() on a route without @RequireAction()');
+  return author;
+});
+
+const authors = new WeakMap<FastifyRequest, string>();
+
+/** What the guard asks the other services for: our verification keys, what is revoked, and what policies allow. */
+export abstract class AdminAccess {
+  abstract verificationKeys(): Promise<Jwk[]>;
+  /** Of a token that verified; it rejects when nobody can tell. */
+  abstract isRevoked(claims: AccessTokenClaims): Promise<boolean>;
+  abstract isAllowed(request: {
+    policies: string[];
+    roles: string[];
+    limitedTo: Permission[] | null;
+    claims: Record<string, unknown>;
+    action: AdminAction;
+    resource: string;
+    sourceIp: string | null;
+  }): Promise<boolean>;
+}
+
+const digest = (text: string): Buffer => createHash('sha256').update(text).digest();
+
+const unauthenticated = (challenge: string): ProblemError =>
+  new ProblemError('unauthenticated', 'A valid bearer token is needed.', {
+    headers: { 'www-authenticate': challenge },
+  });
+
+/** Denies by default: a route says `@Public()` or `@RequireAction()`, or nobody gets in (RFC 6750 §3). */
+@Injectable()
+export class AdminGuard implements CanActivate {
+  private readonly boundTokens = new BoundTokens();
+
+  constructor(
+    private readonly reflector: Reflector,
+    private readonly config: ServiceConfig,
+    private readonly access: AdminAccess,
+  ) {}
+
+  async canActivate(context: ExecutionContext): Promise<boolean> {
+    const needed = this.reflector.getAllAndOverride<Access | undefined>(ACCESS, [
+      context.getHandler(),
+      context.getClass(),
+    ]);
+    if (needed === 'public') return true;
+    if (needed === undefined) throw new ProblemError('insufficient_scope', 'This route is closed.');
+    const request = context.switchToHttp().getRequest<FastifyRequest>();
+    authors.set(request, await this.authenticate(request, needed));
+    return true;
+  }
+
+  private async authenticate(request: FastifyRequest, action: AdminAction): Promise<string> {
+    const [scheme, token, ...rest] = (request.headers.authorization ?? '').split(' ');
+    if (!/^(bearer|dpop)$/i.test(scheme ?? '') || !token || rest.length > 0) throw unauthenticated('Bearer');
+    if (timingSafeEqual(digest(token), digest(this.config.adminToken))) return 'bootstrap';
+    return this.authorizeAccessToken(request, token, action);
+  }
+
+  private async authorizeAccessToken(request: FastifyRequest, token: string, action: AdminAction): Promise<string> {
+    const claims = await this.verify(request, token);
+    const { policy: policies, roles, fed, sub, authorization_details: limits } = claims;
+    const limitedTo = (limits ?? null) as Permission[] | null;
+    const known = { ...fed.claims, iss: fed.iss, sub: fed.sub };
+    const question = { policies, roles, claims: known, limitedTo, action, resource: ADMIN_RESOURCE };
+    if (await this.access.isAllowed({ ...question, sourceIp: request.ip })) return sub;
+    const challenge = `Bearer error="insufficient_scope", scope="${action}"`;
+    throw new ProblemError('insufficient_scope', `This needs ${action}.`, {
+      headers: { 'www-authenticate': challenge },
+    });
+  }
+
+  private async verify(request: FastifyRequest, token: string): Promise<AccessTokenClaims> {
+    const { publicUrl } = this.config;
+    const now = Math.floor(Date.now() / 1000);
+    // A token that is not even a JWS never costs a request to another service.
+    if (token.split('.').length !== 3) throw unauthenticated('Bearer error="invalid_token"');
+    const keys = await this.access.verificationKeys();
+    const verified = await verifyAccessToken({ token, keys, publicUrl, audience: publicUrl, now });
+    const isGood =
+      verified.ok &&
+      (await this.boundTokens.mayUse({ claims: verified.claims, token }, request, publicUrl)) &&
+      !(await this.access.isRevoked(verified.claims));
+    if (!isGood) throw unauthenticated('Bearer error="invalid_token"');
+    return verified.claims;
+  }
+}

@@ -1,0 +1,113 @@
+import { randomBytes } from 'node:crypto';
+import type { CloudEvent, EventType } from '@countersign/contracts';
+import { scrubTokens } from '@countersign/tokens';
+import { traceparent, type Trace } from './trace';
+
+const MAX_DEPTH = 8;
+const MAX_MEMBERS = 100;
+const MAX_TEXT = 2_048;
+/** UTF-8 bytes of JSON that the data of one event may take; with its frame the event stays under 20 KB. */
+const DATA_BYTES = 16_000;
+const SUBJECT_BYTES = 1_024;
+const NAME_BYTES = 256;
+/** What a member takes beside its name and text: any number, punctuation, the mark of a cut. */
+const MEMBER_BYTES = 24;
+/** One UTF-16 unit takes at most this, as a control character does. */
+const MOST_BYTES_A_UNIT = 6;
+
+interface Budget {
+  left: number;
+}
+
+const bytesOf = (value: unknown): number => Buffer.byteLength(JSON.stringify(value));
+
+/** NUL and lone surrogates break jsonb; long text breaks budgets; tokens have no place in a record. */
+function sanitizeText(text: string, budget: Budget): string {
+  const clean = (part: string): string => part.replace(/\p{Surrogate}/gu, '\ufffd').replaceAll('\u0000', '\ufffd');
+  const capped = clean(scrubTokens(text.slice(0, MAX_TEXT)));
+  const bytes = bytesOf(capped);
+  const fits = bytes <= budget.left;
+  const kept = fits ? capped : clean(capped.slice(0, Math.max(0, Math.floor(budget.left / MOST_BYTES_A_UNIT))));
+  budget.left -= fits ? bytes : bytesOf(kept);
+  return fits && text.length <= MAX_TEXT ? kept : `${kept}…`;
+}
+
+/** Takes members while there is room; their sizes are charged before their values, so that no name is lost for a value. */
+function withRoom<T>(members: T[], budget: Budget, charge: (member: T) => number): T[] {
+  const kept: T[] = [];
+  for (const member of members.slice(0, MAX_MEMBERS)) {
+    if (budget.left <= 0) break;
+    budget.left -= charge(member);
+    kept.push(member);
+  }
+  return kept;
+}
+
+/** What is cut keeps its type: readers of events have schemas. */
+function sanitizeValue(value: unknown, depth: number, budget: Budget): unknown {
+  if (typeof value === 'string') return sanitizeText(value, budget);
+  if (typeof value === 'number') return Number.isFinite(value) ? value : null;
+  if (typeof value !== 'object' || value === null) return typeof value === 'boolean' ? value : null;
+  if (depth >= MAX_DEPTH) return '…';
+  if (Array.isArray(value)) {
+    return withRoom(value, budget, () => MEMBER_BYTES).map((item) => sanitizeValue(item, depth + 1, budget));
+  }
+  const named = Object.entries(value).map(([name, item]) => [sanitizeText(name, { left: NAME_BYTES }), item] as const);
+  const members = withRoom(named, budget, ([name]) => MEMBER_BYTES + bytesOf(name));
+  return Object.fromEntries(members.map(([name, item]) => [name, sanitizeValue(item, depth + 1, budget)]));
+}
+
+/**
+ * JSON-like data made fit to be stored: bounded in depth, members and size, valid Unicode, free of tokens. The
+ * smallest members get their room first, so that a large one cannot crowd out another.
+ */
+function sanitizeData(data: Record<string, unknown>): Record<string, unknown> {
+  const members = Object.entries(data).map(([name, value]) => {
+    const clean = sanitizeValue(value, 0, { left: DATA_BYTES });
+    return { name, value, clean, bytes: bytesOf(clean) };
+  });
+  let left = DATA_BYTES;
+  let waiting = members.length;
+  for (const member of members.toSorted((a, b) => a.bytes - b.bytes)) {
+    const share = Math.floor(left / waiting--);
+    if (member.bytes > share) member.clean = sanitizeValue(member.value, 0, { left: share });
+    left -= Math.min(member.bytes, share);
+  }
+  return Object.fromEntries(members.map(({ name, clean }) => [name, clean]));
+}
+
+/** A UUID version 7 (RFC 9562 §5.7): sorts by time. */
+export function uuidV7(milliseconds: number): string {
+  const bytes = randomBytes(16);
+  bytes.writeUIntBE(milliseconds, 0, 6);
+  bytes.writeUInt8((bytes.readUInt8(6) & 0x0f) | 0x70, 6);
+  bytes.writeUInt8((bytes.readUInt8(8) & 0x3f) | 0x80, 8);
+  const hex = bytes.toString('hex');
+  return [hex.slice(0, 8), hex.slice(8, 12), hex.slice(12, 16), hex.slice(16, 20), hex.slice(20)].join('-');
+}
+
+export interface EventInput {
+  type: EventType;
+  /** Our public URL. */
+  source: string;
+  /** Whom or what it is about; left out when unknown. */
+  subject: string | null;
+  data: Record<string, unknown>;
+  trace: Trace;
+}
+
+/** Builds an audit event (CloudEvents 1.0), sanitised here and nowhere else. */
+export function createEvent({ type, source, subject, data, trace }: EventInput): CloudEvent {
+  const now = new Date();
+  return {
+    specversion: '1.0',
+    id: uuidV7(now.getTime()),
+    source,
+    type,
+    ...(subject === null ? {} : { subject: sanitizeText(subject, { left: SUBJECT_BYTES }) }),
+    time: now.toISOString(),
+    datacontenttype: 'application/json',
+    traceparent: traceparent(trace),
+    data: sanitizeData(data),
+  };
+}

@@ -1,0 +1,22 @@
+export { AdminAccess, AdminGuard, Author, Public, RequireAction } from './admin.guard';
+export { Clock } from './clock';
+export { createEvent, uuidV7, type EventInput } from './event';
+export { Readiness } from './health';
+export { Logger, type LogFields } from './logger';
+export { Metrics } from './metrics';
+export { describeModule } from './openapi';
+export { ProblemError } from './problem';
+export { UnavailableError, type DependencyName, type Resource } from './resource';
+export { endOnConfigError, runService } from './run';
+export { SealError, derivePurposeKey, seal, unseal, type SealPurpose } from './seal';
+export { startService, type Provided, type RunningService, type ServiceOptions } from './service';
+export { currentTrace, newTrace, runInTrace, traceFromHeaders, traceparent, type Trace } from './trace';
+export {
+  ConfigError,
+  ServiceConfig,
+  VARIABLES,
+  configOf,
+  readVariables,
+  type Environment,
+  type Values,
+} from './variables';

@@ -1,0 +1,97 @@
+/** The kinds of CI or identity provider behind an issuer; the value switches on that platform's guards. */
+export const platforms = [
+  'github',
+  'gitlab',
+  'circleci',
+  'buildkite',
+  'bitbucket',
+  'azure-devops',
+  'terraform-cloud',
+  'kubernetes',
+  'google',
+  'entra',
+  'okta',
+  'keycloak',
+  'generic',
+] as const;
+export type Platform = (typeof platforms)[number];
+
+/** A trusted issuer, normalised: durations in seconds, every list a list, every default filled in. */
+export interface JwtIssuerSpec {
+  /** Compared byte for byte with the token's `iss`. */
+  iss: string;
+  aud: string[];
+  /** Seconds. */
+  tokenExpiry: number;
+  issInternal: string | null;
+  jwksUri: string | null;
+  jwks: { keys: Record<string, unknown>[] } | null;
+  /** PEM. */
+  caCertificate: string | null;
+  algorithms: string[];
+  /** Seconds. */
+  clockSkew: number;
+  /** Seconds. */
+  maxTokenAge: number;
+  singleUse: boolean;
+  typ: string[];
+  allowMissingKid: boolean;
+  strictAudience: boolean;
+  carry: string[];
+  platform: Platform;
+  pins: string[];
+  boundToSubjectExpiry: boolean;
+  disabled: boolean;
+}
+
+/** Operator -> key -> values. Operators AND, keys AND, values OR. */
+export type Condition = Record<string, Record<string, string[]>>;
+
+export interface RoleSpec {
+  policy: string[];
+  /** Values of `jwt:sub`, any of them; null means any subject that satisfies the condition. */
+  principal: string[] | null;
+  condition: Condition;
+  /** Empty means only our public URL. */
+  audience: string[];
+  multipleAudiences: boolean;
+  /** Seconds. */
+  maxTokenExpiry: number | null;
+  allowedEvents: string[];
+  /** CIDR blocks; empty means any address. */
+  trustedIps: string[];
+  /** 0 means unlimited. */
+  maxUses: number;
+  shadow: boolean;
+  disabled: boolean;
+}
+
+export interface Statement {
+  sid: string | null;
+  effect: 'Allow' | 'Deny';
+  action: string[];
+  resource: string[];
+  condition: Condition | null;
+}
+
+export interface PolicySpec {
+  statement: Statement[];
+}
+
+export interface JwtIssuerDocument {
+  kind: 'JwtIssuer';
+  name: string;
+  spec: JwtIssuerSpec;
+}
+export interface RoleDocument {
+  kind: 'Role';
+  name: string;
+  spec: RoleSpec;
+}
+export interface PolicyDocument {
+  kind: 'Policy';
+  name: string;
+  spec: PolicySpec;
+}
+export type CountersignDocument = JwtIssuerDocument | RoleDocument | PolicyDocument;
+export type DocumentKind = CountersignDocument['kind'];

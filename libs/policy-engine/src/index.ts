@@ -1,0 +1,43 @@
+export { isAddressRange } from './addresses';
+export { parseKey } from './attributes';
+export { checkPattern } from './compile-policy';
+export { compileCondition, escapePointer, type Check, type CompiledCondition } from './conditions';
+export { compileSnapshot, type Snapshot, type SnapshotInput } from './compile-snapshot';
+export { decideExchange } from './decide-exchange';
+export { decideVouchedSubject } from './decide-vouched-subject';
+export {
+  exchangeReasons,
+  type Claims,
+  type DeterminingStatement,
+  type EngineError,
+  type ExchangeDecision,
+  type ExchangeReason,
+  type ExchangeRequest,
+  type Obligations,
+  type PermissionDecision,
+  type PermissionRequest,
+  type StatementReference,
+  type Subject,
+  type VouchedSubjectDecision,
+  type VouchedSubjectRequest,
+} from './decisions';
+export {
+  platforms,
+  type Condition,
+  type CountersignDocument,
+  type DocumentKind,
+  type JwtIssuerDocument,
+  type JwtIssuerSpec,
+  type Platform,
+  type PolicyDocument,
+  type PolicySpec,
+  type RoleDocument,
+  type RoleSpec,
+  type Statement,
+} from './documents';
+export { evaluatePermission } from './evaluate-permission';
+export { guardedEventNames, guardedPlatforms } from './guarded-events';
+export { operatorNames, parseOperator, type Operator } from './operators';
+export { narrowToken, type NarrowTokenDecision, type NarrowTokenRequest } from './narrow-token';
+export { firstNotGranted, type GrantedPermissionsRequest } from './permissions';
+export { permits, type Permission } from './permits';

@@ -1,0 +1,25 @@
+import { isWithin } from './addresses';
+import type { Attributes } from './attributes';
+import type { CompiledRole } from './compile-role';
+import type { Snapshot } from './compile-snapshot';
+import { evaluateCheck, holds } from './conditions';
+import type { EngineError } from './decisions';
+
+/** Whether principal and condition of a role hold. */
+export const roleMatches = (role: CompiledRole, attributes: Attributes): boolean =>
+  role.checks.every((check) => holds(check, evaluateCheck(check, attributes), 'Allow'));
+
+/** Whether a role may be used from an address; an unknown address is outside every range. */
+export const addressAllowed = (role: CompiledRole, sourceIp: string | null): boolean =>
+  role.trustedIps.length === 0 || (sourceIp !== null && isWithin(sourceIp, role.trustedIps) === true);
+
+/** Whether tokens under a role may carry all these audiences together. */
+export const audiencesAllowed = (role: CompiledRole, audiences: readonly string[]): boolean =>
+  audiences.every((audience) => role.audience.includes(audience)) && (audiences.length <= 1 || role.multipleAudiences);
+
+/** Names, each once, sorted. */
+export const sortedNames = (names: readonly string[]): string[] => [...new Set(names)].sort();
+
+/** What is wrong with the stored form of these policies. */
+export const policyErrors = (snapshot: Snapshot, names: readonly string[]): EngineError[] =>
+  snapshot.errors.filter((error) => error.kind === 'Policy' && names.includes(error.name));

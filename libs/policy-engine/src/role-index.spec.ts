@@ -1,0 +1,173 @@
+import { compileRole, type CompiledRole } from './compile-role';
+import { compileSnapshot } from './compile-snapshot';
+import { decideExchange } from './decide-exchange';
+import { decideVouchedSubject } from './decide-vouched-subject';
+import type { ExchangeRequest } from './decisions';
+import type { Condition, CountersignDocument, RoleSpec } from './documents';
+import { roleMatches } from './match-roles';
+import { buildRoleIndex } from './role-index';
+
+const iss = 'https://token.actions.githubusercontent.com';
+const publicUrl = 'https://sts.example.com';
+
+const spec = (condition: Condition, more: Partial<RoleSpec> = {}): RoleSpec => ({
+  policy: ['p'],
+  principal: null,
+  condition,
+  audience: [],
+  multipleAudiences: false,
+  maxTokenExpiry: null,
+  allowedEvents: [],
+  trustedIps: [],
+  maxUses: 0,
+  shadow: false,
+  disabled: false,
+  ...more,
+});
+const role = (name: string, condition: Condition, more: Partial<RoleSpec> = {}): CountersignDocument => ({
+  kind: 'Role',
+  name,
+  spec: spec(condition, more),
+});
+const issuer = {
+  kind: 'JwtIssuer',
+  name: 'github',
+  spec: { iss, platform: 'github', disabled: false },
+} as CountersignDocument;
+const policy: CountersignDocument = {
+  kind: 'Policy',
+  name: 'p',
+  spec: { statement: [{ sid: 's', effect: 'Allow', action: ['*'], resource: ['*'], condition: null }] },
+};
+
+const count = 10_000;
+const many = (make: (n: number) => CountersignDocument): CountersignDocument[] => [
+  issuer,
+  policy,
+  ...Array.from({ length: count }, (_, n) => make(n)),
+];
+const request = (claims: Record<string, unknown>): ExchangeRequest => ({
+  issuer: 'github',
+  claims: { iss, ...claims },
+  audiences: [],
+  roles: null,
+  policies: null,
+  sourceIp: null,
+  now: 0,
+});
+
+describe(`one of ${count} roles is found without looking at the others`, () => {
+  const owner = { 'jwt:iss': [iss], 'jwt:repository_owner_id': ['1'] };
+  test.each<[string, (n: number) => CountersignDocument, Record<string, unknown>]>([
+    [
+      'by the claim that fewest roles share',
+      (n) =>
+        role(`r${n}`, { StringEqual: { ...owner, 'jwt:ref': ['refs/heads/main'], 'jwt:repository_id': [`${n}`] } }),
+      { repository_owner_id: '1', ref: 'refs/heads/main', repository_id: '77' },
+    ],
+    [
+      'by its principal',
+      (n) => role(`r${n}`, { StringEqual: owner }, { principal: [`user-${n}`, `admin-${n}`] }),
+      { repository_owner_id: '1', sub: 'admin-77' },
+    ],
+    [
+      'by the text before the first wildcard',
+      (n) => role(`r${n}`, { StringEqual: owner, StringLike: { 'jwt:sub': [`repo:acme/svc-${n}:*`] } }),
+      { repository_owner_id: '1', sub: 'repo:acme/svc-77:ref:refs/heads/main' },
+    ],
+    [
+      'by an element of an array',
+      (n) => role(`r${n}`, { StringEqual: owner, 'ForAnyValue:StringEqual': { 'jwt:teams': [`team-${n}`] } }),
+      { repository_owner_id: '1', teams: ['all', 'team-77'] },
+    ],
+    [
+      'by a nested claim',
+      (n) => role(`r${n}`, { StringEqual: { ...owner, 'jwt:/k8s/namespace': [`ns-${n}`] } }),
+      { repository_owner_id: '1', k8s: { namespace: 'ns-77' } },
+    ],
+    [
+      'by its issuer',
+      (n) => role(`r${n}`, { StringEqual: { 'jwt:iss': [n === 77 ? iss : `https://issuer-${n}.example.com`] } }),
+      {},
+    ],
+  ])('%s', (_, make, claims) => {
+    const snapshot = compileSnapshot({ documents: many(make), publicUrl, revision: 1 });
+    const decision = decideExchange(snapshot, request(claims));
+    expect(decision).toMatchObject({ effect: 'Allow', roles: ['r77'], rolesExamined: 1 });
+    expect(decideExchange(snapshot, request({ ...claims, iss: 'https://evil.test' })).rolesExamined).toBe(0);
+  });
+
+  test('for a vouched subject', () => {
+    const make = (n: number) => role(`r${n}`, { StringEqual: { 'subject:type': ['user'], 'subject:id': [`u${n}`] } });
+    const snapshot = compileSnapshot({ documents: many(make), publicUrl, revision: 1 });
+    const subject = { type: 'user', id: 'u77', properties: {} };
+    const decision = decideVouchedSubject(snapshot, { subject, context: {}, sourceIp: null, now: 0 });
+    expect(decision).toMatchObject({ roles: ['r77'], policies: ['p'], rolesExamined: 1 });
+  });
+});
+
+describe('the index never loses a role that matches', () => {
+  const random = lcg(20261120);
+  const pick = <T>(items: readonly T[]): T => items[random() % items.length] as T;
+  const keys = ['jwt:sub', 'jwt:repo', 'jwt:teams', 'jwt:/a/b'];
+  const values = ['a', 'ab', 'abc', 'b', 'a*', 'ab?', '*c', 'prod'];
+  const operators = [
+    'StringEqual',
+    'StringNotEqual',
+    'StringLike',
+    'StringNotLike',
+    'StringEqualIgnoreCase',
+    'StringEqualIfExists',
+    'StringLikeIfExists',
+    'ForAnyValue:StringEqual',
+    'ForAllValues:StringLike',
+    'Null',
+  ];
+  const randomCondition = (): Condition => {
+    const condition: Condition = { StringEqual: { 'jwt:iss': [iss] } };
+    for (let n = random() % 3; n >= 0; n -= 1) {
+      const operator = pick(operators);
+      const list = operator === 'Null' ? [pick(['true', 'false'])] : [pick(values), pick(values)];
+      condition[operator] = { ...condition[operator], [pick(keys)]: list };
+    }
+    return condition;
+  };
+  const randomValue = () =>
+    pick<unknown>([undefined, 'a', 'ab', 'abc', 'A', 'prod', ['a', 'b'], ['abc'], [], 5, null, '']);
+  const randomClaims = () => ({
+    iss,
+    sub: randomValue(),
+    repo: randomValue(),
+    teams: randomValue(),
+    a: { b: randomValue() },
+  });
+
+  test('it offers every role of 300 that a scan of all of them finds, for 500 tokens', () => {
+    const roles = Array.from({ length: 300 }, (_, n) => compiled(`r${n}`, randomCondition()));
+    const index = buildRoleIndex(roles, 'jwt:iss');
+    let matches = 0;
+    for (let n = 0; n < 500; n += 1) {
+      const claims = JSON.parse(JSON.stringify(randomClaims())) as Record<string, unknown>;
+      const attributes = { claims, ctx: { sourceIp: null, time: 0, audience: [] } };
+      const scanned = roles.filter((item) => roleMatches(item, attributes));
+      const offered = new Set(index.candidates(iss, attributes));
+      matches += scanned.length;
+      expect(scanned.filter((item) => !offered.has(item)).map(({ name }) => name)).toEqual([]);
+    }
+    expect(matches).toBeGreaterThan(1_000);
+  });
+});
+
+function compiled(name: string, condition: Condition): CompiledRole {
+  const result = compileRole(name, spec(condition), publicUrl);
+  if (!result.ok) throw new Error(JSON.stringify(result.problems));
+  return result.role;
+}
+
+function lcg(seed: number): () => number {
+  let state = seed;
+  return () => {
+    state = (Math.imul(state, 1_664_525) + 1_013_904_223) >>> 0;
+    return state >>> 8;
+  };
+}

@@ -1,0 +1,125 @@
+import { resolveKey, type AttributeKey, type Attributes } from './attributes';
+import type { Check } from './conditions';
+import { isPin, type CompiledRole } from './compile-role';
+
+/** What a role can be found by: a value one of its keys must have, or must start with. */
+interface Handle {
+  key: string;
+  attribute: AttributeKey;
+  kind: 'exact' | 'prefix';
+  values: readonly string[];
+}
+
+interface Lookup {
+  attribute: AttributeKey;
+  exact: Map<string, CompiledRole[]>;
+  prefix: Map<string, CompiledRole[]>;
+}
+
+interface Bucket {
+  lookups: readonly { lookup: Lookup; prefixLengths: readonly number[] }[];
+  /** Roles that name nothing to find them by. */
+  rest: readonly CompiledRole[];
+  readsGroups: boolean;
+}
+
+export interface RoleIndex {
+  /** Roles that may match: those found by a pinned value, and those that pin nothing but the issuer. */
+  candidates(pin: string, attributes: Attributes): CompiledRole[];
+  /** Whether a role under this pin asks for `jwt:groups`. */
+  readsGroups(pin: string): boolean;
+}
+
+/**
+ * Indexes roles by the values of one pin (`jwt:iss` or `subject:type`), and under it by the literal that the
+ * fewest roles share, so that a decision looks at the few roles that can match and never at all of them.
+ */
+export function buildRoleIndex(roles: readonly CompiledRole[], pin: 'jwt:iss' | 'subject:type'): RoleIndex {
+  const grouped = new Map<string, CompiledRole[]>();
+  for (const role of roles) {
+    const values = pin === 'jwt:iss' ? role.issuers : role.subjectTypes;
+    for (const value of new Set(values)) append(grouped, value, role);
+  }
+  const buckets = new Map([...grouped].map(([value, members]) => [value, buildBucket(members, pin)]));
+  return {
+    candidates: (value, attributes) => findCandidates(buckets.get(value), attributes),
+    readsGroups: (value) => buckets.get(value)?.readsGroups ?? false,
+  };
+}
+
+function buildBucket(roles: readonly CompiledRole[], pin: string): Bucket {
+  const handles = new Map(roles.map((role) => [role, handlesOf(role, pin)]));
+  const counts = new Map<string, number>();
+  for (const handle of [...handles.values()].flat()) {
+    for (const value of handle.values) increment(counts, countKey(handle, value));
+  }
+  const lookups = new Map<string, Lookup>();
+  const rest: CompiledRole[] = [];
+  for (const [role, own] of handles) {
+    const best = mostSelective(own, counts);
+    if (best) enter(lookups, best, role);
+    else rest.push(role);
+  }
+  return { lookups: [...lookups.values()].map(withLengths), rest, readsGroups: roles.some(readsGroups) };
+}
+
+const countKey = (handle: Handle, value: string): string => `${handle.kind} ${handle.key} ${value}`;
+
+const increment = (counts: Map<string, number>, key: string) => counts.set(key, (counts.get(key) ?? 0) + 1);
+
+function append<K>(map: Map<K, CompiledRole[]>, key: K, role: CompiledRole): void {
+  const list = map.get(key);
+  if (list) list.push(role);
+  else map.set(key, [role]);
+}
+
+const handlesOf = (role: CompiledRole, pin: string): Handle[] =>
+  role.checks.filter((check) => check.key !== pin).flatMap((check) => handleOf(check) ?? []);
+
+/** Only checks that fail on a missing value are handles; what depends on the request itself is none. */
+function handleOf(check: Check): Handle | null {
+  const { key, attribute, operator, values } = check;
+  if (attribute.source === 'ctx') return null;
+  if (isPin(check) || operator.name === 'ForAnyValue:StringEqual') return { key, attribute, kind: 'exact', values };
+  if (operator.name !== 'StringLike') return null;
+  const prefixes = values.map((value) => value.slice(0, value.search(/[*?]|$/)));
+  return prefixes.includes('') ? null : { key, attribute, kind: 'prefix', values: prefixes };
+}
+
+function mostSelective(handles: readonly Handle[], counts: ReadonlyMap<string, number>): Handle | null {
+  const load = (handle: Handle) =>
+    handle.values.reduce((sum, value) => sum + (counts.get(countKey(handle, value)) ?? 0), 0);
+  return handles.reduce<Handle | null>((best, next) => (best && load(best) <= load(next) ? best : next), null);
+}
+
+function enter(lookups: Map<string, Lookup>, handle: Handle, role: CompiledRole): void {
+  const known = lookups.get(handle.key);
+  const lookup: Lookup = known ?? { attribute: handle.attribute, exact: new Map(), prefix: new Map() };
+  if (!known) lookups.set(handle.key, lookup);
+  for (const value of new Set(handle.values)) append(lookup[handle.kind], value, role);
+}
+
+const withLengths = (lookup: Lookup) => ({
+  lookup,
+  prefixLengths: [...new Set([...lookup.prefix.keys()].map((prefix) => prefix.length))],
+});
+
+const readsGroups = (role: CompiledRole): boolean =>
+  role.checks.some(({ attribute }) => attribute.source === 'jwt' && attribute.path[0] === 'groups');
+
+function findCandidates(bucket: Bucket | undefined, attributes: Attributes): CompiledRole[] {
+  if (!bucket) return [];
+  const found = new Set(bucket.rest);
+  for (const { lookup, prefixLengths } of bucket.lookups) {
+    for (const value of texts(resolveKey(lookup.attribute, attributes))) {
+      lookup.exact.get(value)?.forEach((role) => found.add(role));
+      for (const length of prefixLengths) {
+        lookup.prefix.get(value.slice(0, length))?.forEach((role) => found.add(role));
+      }
+    }
+  }
+  return [...found];
+}
+
+const texts = (value: unknown): string[] =>
+  (Array.isArray(value) ? value : [value]).filter((item) => typeof item === 'string');

@@ -1,0 +1,5 @@
+export { openCluster, OWNER, type Cluster } from './cluster-folder';
+export type { Class } from './data-sources';
+export { Database, type DatabaseOptions, type Limit } from './database';
+export { EmbeddedPostgres, type EmbeddedPostgresOptions } from './embedded-postgres';
+export { isUniqueViolation } from './failures';

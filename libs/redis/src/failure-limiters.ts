@@ -1,0 +1,68 @@
+import { RateLimiterMemory, RateLimiterRedis, type RateLimiterAbstract } from 'rate-limiter-flexible';
+import { FailureLimiter } from './failure-limiter';
+import type { RedisLink } from './redis-link';
+
+export interface FailureBudget {
+  /** Failures that a key may make in a window. */
+  points: number;
+  /** Length of the window. */
+  seconds: number;
+}
+
+const limits = ({ points, seconds }: FailureBudget, keyPrefix: string) => ({ points, duration: seconds, keyPrefix });
+
+async function blockedFor(limiter: RateLimiterAbstract, key: string, points: number): Promise<number> {
+  const state = await limiter.get(key).catch(() => null);
+  if (state === null || state.consumedPoints < points) return 0;
+  return Math.max(1, Math.ceil(state.msBeforeNext / 1000));
+}
+
+/** `penalty` counts and never refuses, unlike `consume`. */
+async function count(limiter: RateLimiterAbstract, key: string): Promise<void> {
+  await limiter.penalty(key, 1).catch(() => undefined);
+}
+
+/** Counts in Redis, shared by all replicas; in memory, each replica for itself, while Redis is away. */
+export class RedisFailureLimiter extends FailureLimiter {
+  private readonly limiter: RateLimiterRedis;
+
+  constructor(
+    link: RedisLink,
+    private readonly budget: FailureBudget,
+    keyPrefix = 'cs:failures',
+  ) {
+    super();
+    this.limiter = new RateLimiterRedis({
+      ...limits(budget, keyPrefix),
+      storeClient: link.client,
+      rejectIfRedisNotReady: true,
+      insuranceLimiter: new RateLimiterMemory(limits(budget, keyPrefix)),
+    });
+  }
+
+  blockedFor(key: string): Promise<number> {
+    return blockedFor(this.limiter, key, this.budget.points);
+  }
+
+  count(key: string): Promise<void> {
+    return count(this.limiter, key);
+  }
+}
+
+/** Counts in this process, for the embedded mode. */
+export class MemoryFailureLimiter extends FailureLimiter {
+  private readonly limiter: RateLimiterMemory;
+
+  constructor(private readonly budget: FailureBudget) {
+    super();
+    this.limiter = new RateLimiterMemory(limits(budget, 'failures'));
+  }
+
+  blockedFor(key: string): Promise<number> {
+    return blockedFor(this.limiter, key, this.budget.points);
+  }
+
+  count(key: string): Promise<void> {
+    return count(this.limiter, key);
+  }
+}

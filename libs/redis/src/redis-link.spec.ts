@@ -1,0 +1,197 @@
+import { ConfigError, Logger, UnavailableError } from '@countersign/platform';
+import { eventually, freePort, startRedis, type TestServer } from '@countersign/testing';
+import { Redis } from 'ioredis';
+import type { StoreState } from './expiring-store';
+import { MemoryFailureLimiter, RedisFailureLimiter } from './failure-limiters';
+import { RedisExpiringStore } from './redis-expiring-store';
+import { assertNoEviction, connectRedis, type RedisLink } from './redis-link';
+
+const logger = new Logger('test', 'silent');
+const inAMinute = (): number => Math.floor(Date.now() / 1000) + 60;
+
+let server: TestServer;
+let link: RedisLink;
+let store: RedisExpiringStore;
+
+const start = async (config?: string): Promise<void> => {
+  server = await startRedis(config === undefined ? {} : { config });
+  link = connectRedis({ url: server.url, logger });
+  store = new RedisExpiringStore(link);
+  await link.whenReady();
+};
+
+afterEach(async () => {
+  await link.close();
+  await server.stop();
+});
+
+/** All operations fail as unavailable, and each within a second. */
+async function expectUnavailable(): Promise<void> {
+  const operations = [
+    () => store.get('k'),
+    () => store.set('k', 'v', null),
+    () => store.reserve('k', 'v', inAMinute(), 's'),
+    () => store.inspect('s'),
+    () => store.deleteIfEquals('k', 'v'),
+    () => store.ping(),
+  ];
+  await Promise.all(
+    operations.map(async (operation) => {
+      const started = performance.now();
+      const error = await operation().catch((reason: unknown) => reason);
+      expect(error).toBeInstanceOf(UnavailableError);
+      expect((error as UnavailableError).dependency).toBe('redis');
+      expect(performance.now() - started).toBeLessThan(1_000);
+    }),
+  );
+}
+
+describe('a store whose Redis fails', () => {
+  test('is unavailable at once when it was killed, and works again two seconds after its return', async () => {
+    await start();
+    await server.kill();
+    await expectUnavailable();
+    await server.restart();
+    await eventually(() => store.set('k', 'v', null), 2_000);
+  });
+
+  test('never applies later what it reported as failed while Redis was away', async () => {
+    await start();
+    await server.kill();
+    await eventually(() => expect(link.client.status).not.toBe('ready'));
+    await expect(store.set('ghost', 'v', null)).rejects.toThrow(UnavailableError);
+    await server.restart();
+    await eventually(() => store.ping(), 2_000);
+    expect(await store.get('ghost')).toBeNull();
+  });
+
+  test('is unavailable within a second while it is frozen, and works again after', async () => {
+    await start();
+    server.pause();
+    await expectUnavailable();
+    server.resume();
+    await eventually(() => store.ping(), 2_000);
+  });
+
+  test('waits for a server that starts later', async () => {
+    const port = await freePort();
+    link = connectRedis({ url: `redis://127.0.0.1:${port}`, logger });
+    store = new RedisExpiringStore(link);
+    await expectUnavailable();
+    server = await startRedis({ port });
+    await eventually(() => store.ping(), 2_000);
+  });
+
+  test('is unavailable when Redis is full, when it is a replica, and when the key is of another type', async () => {
+    await start();
+    const admin = new Redis(server.url);
+    await admin.config('SET', 'maxmemory', '1');
+    await expect(store.reserve('full', 'v', inAMinute(), 's')).rejects.toThrow(UnavailableError);
+    await admin.config('SET', 'maxmemory', '0');
+    await admin.hset('hash', 'a', 'b');
+    await expect(store.reserve('hash', 'v', inAMinute(), 's')).rejects.toThrow(UnavailableError);
+    await expect(store.reserve('k', 'v', inAMinute(), 'hash')).rejects.toThrow(UnavailableError);
+    await expect(store.deleteIfEquals('hash', 'v')).rejects.toThrow(UnavailableError);
+    await admin.replicaof('127.0.0.1', 1);
+    await expect(store.reserve('replica', 'v', inAMinute(), 's')).rejects.toThrow(UnavailableError);
+    await admin.replicaof('NO', 'ONE');
+    await eventually(() => store.set('k', 'v', inAMinute()), 2_000);
+    await admin.quit();
+  });
+
+  test('keeps values out of its errors', async () => {
+    await start();
+    await server.kill();
+    const error = (await store.set('k', 'the-value', null).catch((reason: unknown) => reason)) as Error;
+    expect(
+      JSON.stringify([error, error.cause, String(error.stack), String((error.cause as Error).stack)]),
+    ).not.toContain('the-value');
+  });
+});
+
+describe('whether a run of the server began with all that was acknowledged (RPL-10, RPL-11, R-04)', () => {
+  const restarted = async (config: string): Promise<[before: StoreState, after: StoreState]> => {
+    await start(config);
+    await store.set('s', 'epoch', null);
+    const before = await store.inspect('s');
+    await server.kill();
+    await server.restart();
+    return [before, await eventually(() => store.inspect('s'), 2_000)];
+  };
+
+  test('after kill -9 with an append-only file synced at each write: another life, nothing forgotten', async () => {
+    const [before, after] = await restarted('appendonly yes\nappendfsync always');
+    expect(after).toMatchObject({ sentinel: 'epoch', remembers: true });
+    expect(after.life).not.toBe(before.life);
+  });
+
+  test.each(['', 'save 1 1'])('not without one (%j)', async (config) => {
+    const [before, after] = await restarted(config);
+    expect(after.remembers).toBe(false);
+    expect(after.life).not.toBe(before.life);
+  });
+
+  test('not on a replica that took over', async () => {
+    await start('appendonly yes');
+    const primary = await startRedis();
+    const admin = new Redis(server.url);
+    await admin.replicaof('127.0.0.1', primary.port);
+    await eventually(async () => expect(await admin.info('replication')).toContain('master_link_status:up'));
+    expect((await store.inspect('s')).remembers).toBe(false);
+    await admin.replicaof('NO', 'ONE');
+    expect((await store.inspect('s')).remembers).toBe(false);
+    await admin.quit();
+    await primary.stop();
+  });
+});
+
+describe('the check for eviction', () => {
+  test('passes with noeviction, CONFIG forbidden', async () => {
+    await start('rename-command CONFIG ""');
+    await expect(assertNoEviction(link)).resolves.toBeUndefined();
+  });
+
+  test.each(['allkeys-lru', 'volatile-ttl'])('refuses %s', async (policy) => {
+    await start(`maxmemory-policy ${policy}`);
+    await expect(assertNoEviction(link)).rejects.toThrow(ConfigError);
+  });
+});
+
+describe('the failure limiter', () => {
+  const budget = { points: 3, seconds: 30 };
+
+  test('blocks a key that used its budget up, on every replica, and no other key', async () => {
+    await start();
+    const [one, other] = [new RedisFailureLimiter(link, budget), new RedisFailureLimiter(link, budget)];
+    for (let failure = 0; failure < 3; failure++) {
+      expect(await other.blockedFor('10.0.0.1')).toBe(0);
+      await one.count('10.0.0.1');
+    }
+    const seconds = await other.blockedFor('10.0.0.1');
+    expect(seconds).toBeGreaterThan(0);
+    expect(seconds).toBeLessThanOrEqual(30);
+    expect(await other.blockedFor('10.0.0.2')).toBe(0);
+  });
+
+  test('goes on in memory while Redis is away, and never throws', async () => {
+    await start();
+    const limiter = new RedisFailureLimiter(link, budget);
+    await server.kill();
+    for (let failure = 0; failure < 3; failure++) await limiter.count('10.0.0.1');
+    expect(await limiter.blockedFor('10.0.0.1')).toBeGreaterThan(0);
+    await server.restart();
+    await link.whenReady();
+    expect(await limiter.blockedFor('10.0.0.1')).toBe(0);
+  });
+
+  test('counts the same in memory', async () => {
+    await start();
+    const limiter = new MemoryFailureLimiter(budget);
+    for (let failure = 0; failure < 3; failure++) {
+      expect(await limiter.blockedFor('a')).toBe(0);
+      await limiter.count('a');
+    }
+    expect(await limiter.blockedFor('a')).toBeGreaterThan(0);
+    expect(await limiter.blockedFor('b')).toBe(0);
+  });
+});

@@ -1,0 +1,11 @@
+export { createDecider, type Decider, type DeciderOptions, type DecisionAnswer, type Question } from './decider';
+export type { ProofMemory, ProofUse, ProvenRequest } from './dpop';
+export { expressGuard, type ExpressRequest, type ExpressResponse } from './express-guard';
+export { fastifyGuard, type FastifyReply, type FastifyRequest } from './fastify-guard';
+export { Gate, identityOf, type Admission, type GatedRequest, type GuardOptions, type NeededPermission } from './gate';
+export type { Identity, Permission } from './identity';
+export type { KeyCaching } from './issuer-keys';
+export { nestGuard, type NestContext, type NestHttpException, type NestRequest } from './nest-guard';
+export type { RefusalReason, Refused } from './reasons';
+export type { RefusalAnswer } from './refusal-answer';
+export { createVerifier, type Verification, type Verifier, type VerifierOptions, type VerifyOptions } from './verifier';

@@ -1,0 +1,25 @@
+export { claimFiles, claimSets, loadClaims, type Claims, type ClaimSet } from './claims';
+export { auditStreamConformance, recordEvents, testEvent, type AuditStreamSetting } from './conformance/audit-stream';
+export { busConformance, testAnnouncement, testRequest, type BusSetting } from './conformance/bus';
+export { expiringStoreConformance, type ExpiringStoreSetting } from './conformance/expiring-store';
+export { fakeClock, type FakeClock } from './fake-clock';
+export {
+  generateIssuerKey,
+  startLocalIssuer,
+  type IssuerAlgorithm,
+  type IssuerKey,
+  type LocalIssuer,
+  type LocalIssuerOptions,
+  type SignOptions,
+} from './local-issuer';
+export { type IssuerFailure } from './local-issuer-failures';
+export { selfSigned, type Certificate } from './self-signed';
+export { ensureServerBinaries, serverBinary, type ServerBinary, type ServerName } from './servers/binaries';
+export { startNats, type NatsOptions } from './servers/nats';
+export { createTestDatabase, runSql, sqlQuery, startPostgres, type PostgresOptions } from './servers/postgres';
+export { startRedis, type RedisOptions } from './servers/redis';
+export { freePort, ServerProcess, type ServerProcessOptions } from './servers/server-process';
+export type { TestServer } from './servers/test-server';
+export { startStack, type Stack, type StackOptions } from './stack';
+export { type ServiceName, type StackService } from './stack-service';
+export { eventually, Recorder } from './waiting';

@@ -1,0 +1,109 @@
+import { execFile } from 'node:child_process';
+import { copyFile, mkdir, readFile, writeFile } from 'node:fs/promises';
+import { join, resolve } from 'node:path';
+import { promisify } from 'node:util';
+import { serverBinary } from './servers/binaries';
+import { runSql, startPostgres } from './servers/postgres';
+import { freePort, ServerProcess, talk } from './servers/server-process';
+import { serverOn, type TestServer } from './servers/test-server';
+import { NATS_USERS, REDIS_USERS, sha256, writeSecret, type StackSecrets } from './stack-secrets';
+
+/** The repository; this file is at the same depth in `src` and in `dist`. */
+export const repository = resolve(__dirname, '../../..');
+export const deployFolder = join(repository, 'deploy');
+const nothing = async (): Promise<void> => undefined;
+
+/** nats-server with the users and permissions of deploy/nats/nats.conf. */
+export async function startStackNats(folder: string, secrets: StackSecrets): Promise<TestServer> {
+  const { command, env } = await serverBinary('nats-server');
+  const port = await freePort();
+  await mkdir(folder, { recursive: true });
+  await copyFile(join(deployFolder, 'nats/nats.conf'), join(folder, 'nats.conf'));
+  await writeFile(join(folder, 'jetstream-durable.conf'), await durability(command));
+  const lines = [
+    'CS_SERVER_NAME: "countersign"',
+    `CS_LISTEN: "127.0.0.1:${port}"`,
+    `CS_MONITOR: "127.0.0.1:${await freePort()}"`,
+    `CS_STORE_DIR: "${join(folder, 'store')}"`,
+    ...NATS_USERS.map((user) => `CS_PASSWORD_${user.toUpperCase()}: "${secrets.nats[user]}"`),
+  ];
+  await writeSecret(folder, 'server.conf', lines.join('\n'));
+  const server = new ServerProcess({
+    name: 'nats-server',
+    command,
+    env,
+    args: ['-c', join(folder, 'nats.conf')],
+    probe: async () => {
+      if (!(await talk(port, '')).startsWith('INFO')) throw new Error('not a NATS server');
+    },
+  });
+  return serverOn(server, { url: `nats://127.0.0.1:${port}`, port, cleanUp: nothing });
+}
+
+/** What the server's version understands of jetstream-durable.conf: 2.9 has no sync_interval. */
+async function durability(command: string): Promise<string> {
+  const { stdout } = await promisify(execFile)(command, ['--version']);
+  const [major = 0, minor = 0] = (/v(\d+)\.(\d+)/.exec(stdout) ?? []).slice(1).map(Number);
+  const known = major > 2 || (major === 2 && minor >= 10);
+  return known ? readFile(join(deployFolder, 'nats/jetstream-durable.conf'), 'utf8') : '# nats-server 2.9\n';
+}
+
+/** redis-server with deploy/redis/redis.conf and its users. */
+export async function startStackRedis(folder: string, secrets: StackSecrets): Promise<TestServer> {
+  const { command, env } = await serverBinary('redis-server');
+  const port = await freePort();
+  await mkdir(folder, { recursive: true });
+  const template = await readFile(join(deployFolder, 'redis/users.acl.template'), 'utf8');
+  const users = REDIS_USERS.reduce(
+    (text, user) => text.replace(`@REDIS_${user.toUpperCase()}_SHA256@`, sha256(secrets.redis[user])),
+    template,
+  );
+  const aclFile = await writeSecret(folder, 'users.acl', users);
+  const settings = { bind: '127.0.0.1', port: String(port), dir: folder, aclfile: aclFile };
+  const server = new ServerProcess({
+    name: 'redis-server',
+    command,
+    env,
+    args: [join(deployFolder, 'redis/redis.conf'), ...Object.entries(settings).flatMap(([k, v]) => [`--${k}`, v])],
+    probe: async () => {
+      // The default user is off: a server that is ready asks who we are.
+      const answer = await talk(port, 'PING\r\n');
+      if (!answer.startsWith('-NOAUTH')) throw new Error(answer);
+    },
+  });
+  return serverOn(server, { url: `redis://127.0.0.1:${port}`, port, cleanUp: nothing });
+}
+
+/** PostgreSQL (a new cluster) with the database, roles and schemas of deploy/postgres/init.sql. */
+export async function startStackPostgres(secrets: StackSecrets): Promise<TestServer> {
+  const server = await startPostgres();
+  try {
+    await runInitSql(server.url, secrets);
+  } catch (error) {
+    await server.stop();
+    throw error;
+  }
+  return server;
+}
+
+/** What psql does with init.sql, for machines without psql: its variables, its `\connect`. */
+async function runInitSql(superuserUrl: string, secrets: StackSecrets): Promise<void> {
+  const text = await readFile(join(deployFolder, 'postgres/init.sql'), 'utf8');
+  const filled = text.replace(/:'(\w+)_password'/g, (_, role: keyof StackSecrets['postgres']) => {
+    return `'${secrets.postgres[role]}'`;
+  });
+  const [server = '', database = ''] = filled.split(/^\\connect countersign$/m);
+  await runSql(superuserUrl, ...statements(server));
+  await runSql(databaseUrl(superuserUrl), ...statements(database));
+}
+
+// A multi-statement query is one transaction, and CREATE DATABASE refuses to be in one.
+const statements = (sql: string): string[] => sql.split(/;\s*$/m).filter((statement) => /^\s*\w/m.test(statement));
+
+/** URL of the database `countersign` on a server, for a role with its password or as the server's URL has it. */
+export function databaseUrl(serverUrl: string, role?: string, password = ''): string {
+  const url = new URL(serverUrl);
+  url.pathname = '/countersign';
+  if (role !== undefined) Object.assign(url, { username: `countersign_${role}`, password });
+  return url.toString();
+}

@@ -1,0 +1,58 @@
+/**
+ * Every reason for which a subject token or an access token is refused. Closed: the audit trail and
+ * docs/errors.md list these words, callers of the public endpoints never see them.
+ */
+export const tokenRefusalReasons = [
+  'token_size',
+  'token_form',
+  'json',
+  'json_duplicate_member',
+  'json_proto',
+  'json_depth',
+  'json_members',
+  'json_not_object',
+  'bom',
+  'utf8',
+  'alg',
+  'header_jwk',
+  'header_jku',
+  'header_x5c',
+  'header_x5u',
+  'header_crit',
+  'header_b64',
+  'header_cty',
+  'header_zip',
+  'typ',
+  'logout_token',
+  'cnf',
+  'issuer_unknown',
+  'kid',
+  'kid_unknown',
+  'kid_ambiguous',
+  'key_alg',
+  'key_form',
+  'key_type',
+  'key_curve',
+  'key_size',
+  'key_exponent',
+  'key_small_order',
+  'key_private',
+  'key_symmetric',
+  'verify',
+  'sub',
+  'jti',
+  'exp',
+  'iat',
+  'nbf',
+  'lifetime',
+  'expired',
+  'iat_future',
+  'iat_old',
+  'aud',
+  'tid',
+  'claims',
+] as const;
+
+export type TokenRefusalReason = (typeof tokenRefusalReasons)[number];
+
+export type KeyRejectionReason = Extract<TokenRefusalReason, `key_${string}` | 'kid' | 'kid_ambiguous'>;
