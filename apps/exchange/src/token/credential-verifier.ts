@@ -11,11 +11,11 @@ export interface VerifiedCredential {
   subject: VerifiedSubject;
 }
 
-/** Reads a subject token without trusting it; what it says is kept as unverified. Throws Refusal. */
-export function readCredential(token: string, attempt: Attempt): ParsedToken {
+/** Reads a token without trusting it; what it says is noted as unverified in the attempt given. Throws Refusal. */
+export function readCredential(token: string, attempt: Attempt | null): ParsedToken {
   const result = parseSubjectToken(token);
   const { header = {}, claims = {} } = result.ok ? result.parsed : result;
-  attempt.unverified = { header, claims };
+  if (attempt !== null) attempt.unverified = { header, claims };
   if (!result.ok) throw refuseToken(result.reason);
   return result.parsed;
 }

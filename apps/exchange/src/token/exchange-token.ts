@@ -10,7 +10,7 @@ import { NarrowToken } from './narrow-token';
 import { refuseToken } from './refusal';
 import { grantedScope } from './scope';
 import { TokenIssuer, type TokenAnswer } from './token-issuer';
-import type { TokenRequest } from './token-request';
+import { requestedAudiences, type TokenRequest } from './token-request';
 
 /** One exchange, end to end: verify, decide, then reserve, sign and record (TokenIssuer), answer. */
 @Injectable()
@@ -54,10 +54,7 @@ export class ExchangeToken {
   /** The actor's token is verified like the subject's, and the subject's must name it (RFC 8693 §4.4). */
   private async verifyActor(request: TokenRequest, attempt: Attempt, now: number): Promise<VerifiedCredential | null> {
     if (request.actorToken === null) return null;
-    const { unverified } = attempt;
-    const parsed = readCredential(request.actorToken, attempt);
-    attempt.unverified = unverified;
-    const actor = await this.verifier.verify(parsed, now);
+    const actor = await this.verifier.verify(readCredential(request.actorToken, null), now);
     if (!mayAct(attempt.subject as VerifiedSubject, actor.subject)) {
       throw refuseToken('actor_not_allowed', 'may_act of the subject token does not name this actor');
     }
@@ -67,7 +64,7 @@ export class ExchangeToken {
   private async decide(request: TokenRequest, attempt: Attempt, now: number): Promise<ExchangeDecisionMessage> {
     const { issuer, subject, sourceIp } = attempt;
     if (issuer === null || subject === null) throw new Error('nothing to decide on before verification');
-    const audiences = [...new Set([...request.audience, ...request.resource])];
+    const audiences = requestedAudiences(request);
     const { roles, policies, permissions } = request;
     const { claims } = subject;
     const question = { issuer: issuer.name, claims, audiences, roles, policies, permissions, sourceIp, now };

@@ -10,7 +10,7 @@ import type { Attempt } from '../trail/attempt';
 import { refuseToken } from './refusal';
 import { grantedScope } from './scope';
 import { TokenIssuer, type TokenAnswer } from './token-issuer';
-import type { TokenRequest } from './token-request';
+import { requestedAudiences, type TokenRequest } from './token-request';
 
 /** One of our own tokens, presented by whoever holds it: it may be narrowed, never widened and never prolonged. */
 @Injectable()
@@ -27,7 +27,7 @@ export class NarrowToken {
   async narrow(request: TokenRequest, attempt: Attempt, now: number): Promise<TokenAnswer> {
     const parent = await this.verify(request, attempt, now);
     const granted = await this.decide(request, attempt, { parent, now });
-    const audiences = [...new Set([...request.audience, ...request.resource])];
+    const audiences = requestedAudiences(request);
     const narrowed = narrowedTokenClaims({
       parent,
       ...granted,

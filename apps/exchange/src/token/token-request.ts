@@ -30,6 +30,11 @@ export interface TokenRequest {
   permissions: Permission[] | null;
 }
 
+/** What the token is to be for, each once: `audience` and `resource` alike (RFC 8693 §2.1, RFC 8707 §2). */
+export const requestedAudiences = ({ audience, resource }: TokenRequest): string[] => [
+  ...new Set([...audience, ...resource]),
+];
+
 type Credential = Pick<TokenRequest, 'subjectToken' | 'actorToken' | 'issuedTokenType'>;
 
 /** Reads a form-encoded token request (RFC 6749 §3.2, RFC 8693 §2.1, RFC 7523 §2). Throws Refusal. */
