@@ -7,12 +7,21 @@ import { ApplyDocuments } from './documents/apply-documents';
 import { ApplyController } from './documents/apply.controller';
 import { Resources } from './documents/resources';
 import { ResourcesController } from './documents/resources.controller';
+import { RestoreRevision } from './documents/restore-revision';
 import { RevisionsController } from './documents/revisions.controller';
 import { CurrentSnapshot } from './snapshot/current-snapshot';
 
 /** The decision point and the administration point. Needs PolicyConfig, PolicyDatabase, Bus, AuditStream and AdminAccess. */
 @Module({
   controllers: [ApplyController, ResourcesController, RevisionsController, AccessController],
-  providers: [ApplyDocuments, ApplyDirectory, Resources, CurrentSnapshot, AnswerDecisions, EvaluateAccess],
+  providers: [
+    ApplyDocuments,
+    ApplyDirectory,
+    Resources,
+    RestoreRevision,
+    CurrentSnapshot,
+    AnswerDecisions,
+    EvaluateAccess,
+  ],
 })
 export class PolicyModule {}

@@ -34,6 +34,8 @@ export interface ChangeRequest {
   /** Who owns what is written, which is also where the change came from. */
   owner: Owner;
   author: string;
+  /** The revision whose documents these are again. */
+  restoredFrom?: number;
   /** Looks at the state that the change would act on, and throws what speaks against it. */
   precondition?: (state: StoredState) => void;
 }
@@ -101,7 +103,8 @@ export class ApplyDocuments {
     const { state, plan } = this.prepare(await loadState(manager), request);
     const { results, changes } = plan;
     if (changes.length === 0) return { revision: state.newest.number, results, changed: false };
-    const applied = { author: request.author, source: request.owner, restoredFrom: null, changes };
+    const { author, owner: source, restoredFrom = null } = request;
+    const applied = { author, source, restoredFrom, changes };
     const revision = await insertRevision(manager, applied);
     await writeDocuments(manager, plan.write, revision);
     await deleteDocuments(manager, plan.delete);

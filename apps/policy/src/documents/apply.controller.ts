@@ -2,16 +2,10 @@ import type { ApplyAnswer } from '@countersign/contracts';
 import { Author, RequireAction } from '@countersign/platform';
 import { Body, Controller, Headers, HttpCode, Post, Query } from '@nestjs/common';
 import { ApiBearerAuth, ApiConsumes, ApiOperation, ApiTags } from '@nestjs/swagger';
-import { z } from 'zod';
+import type { z } from 'zod';
 import { ApplyDocuments } from './apply-documents';
+import { applyQuery, optionsOf } from './apply-query';
 import { readDocuments } from './read-documents';
-
-const flag = z
-  .enum(['true', 'false'])
-  .default('false')
-  .transform((text) => text === 'true');
-
-const applyQuery = z.object({ dryRun: flag, prune: flag, check: z.enum(['require']).optional() });
 
 @ApiTags('documents')
 @ApiBearerAuth()
@@ -27,11 +21,11 @@ export class ApplyController {
   apply(
     @Body() body: unknown,
     @Headers('content-type') contentType: string | undefined,
-    @Query({ schema: applyQuery }) { dryRun, prune, check }: z.infer<typeof applyQuery>,
+    @Query({ schema: applyQuery }) query: z.infer<typeof applyQuery>,
     @Author() author: string,
   ): Promise<ApplyAnswer> {
     const raw = readDocuments(body, contentType);
-    const options = { dryRun, requireKeys: check === 'require' };
-    return this.documents.apply({ raw, remove: [], prune, owner: 'api', author }, options);
+    const { prune } = query;
+    return this.documents.apply({ raw, remove: [], prune, owner: 'api', author }, optionsOf(query));
   }
 }

@@ -79,3 +79,16 @@ export async function findRevision(queries: Queries, number: number): Promise<Re
   const { changes, ...revision } = row;
   return { ...toAnswer(revision), diff: changes };
 }
+
+/** Of one answer; a revision may hold a thousand documents, before and after. */
+const CHANGES_BATCH = 20;
+
+/** The changes of some revisions, newest first, from `number` backwards. */
+export async function changesUpTo(
+  queries: Queries,
+  number: number,
+): Promise<{ revision: number; changes: DocumentChange[] }[]> {
+  const sql = `SELECT number AS revision, changes FROM policy.revision WHERE number <= $1
+    ORDER BY number DESC LIMIT ${CHANGES_BATCH}`;
+  return queries.query<{ revision: number; changes: DocumentChange[] }[]>(sql, [number]);
+}

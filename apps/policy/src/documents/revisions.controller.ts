@@ -1,11 +1,16 @@
-import type { Page, RevisionAnswer } from '@countersign/contracts';
-import { ProblemError, RequireAction } from '@countersign/platform';
-import { Controller, Get, Param, Query } from '@nestjs/common';
+import type { ApplyAnswer, Page, RevisionAnswer } from '@countersign/contracts';
+import { Author, ProblemError, RequireAction } from '@countersign/platform';
+import { Controller, Get, HttpCode, Param, Post, Query } from '@nestjs/common';
 import { ApiBearerAuth, ApiOperation, ApiTags } from '@nestjs/swagger';
 import { z } from 'zod';
 import { PolicyDatabase } from '../policy-database';
+import { checkQuery, optionsOf } from './apply-query';
 import { openCursor, pageOf, pageQuery } from './page';
+import { RestoreRevision } from './restore-revision';
 import { findRevision, listRevisions, type RevisionWithDiff } from './revision-rows';
+
+const notFound = (text: string): ProblemError =>
+  new ProblemError('not-found', `There is no revision ${text.slice(0, 20)}.`);
 
 const revisionNumber = z.coerce.number().int().min(1).max(2_147_483_647);
 
@@ -13,7 +18,10 @@ const revisionNumber = z.coerce.number().int().min(1).max(2_147_483_647);
 @ApiBearerAuth()
 @Controller('v1/revisions')
 export class RevisionsController {
-  constructor(private readonly database: PolicyDatabase) {}
+  constructor(
+    private readonly database: PolicyDatabase,
+    private readonly restoration: RestoreRevision,
+  ) {}
 
   @Get()
   @ApiOperation({ summary: 'Revisions, newest first' })
@@ -30,7 +38,21 @@ export class RevisionsController {
   async get(@Param('number') text: string): Promise<RevisionWithDiff> {
     const { data: number } = revisionNumber.safeParse(text);
     const found = number === undefined ? number : await this.database.run((manager) => findRevision(manager, number));
-    if (found === undefined) throw new ProblemError('not-found', `There is no revision ${text.slice(0, 20)}.`);
+    if (found === undefined) throw notFound(text);
     return found;
+  }
+
+  @Post(':number/restore')
+  @ApiOperation({ summary: "Bring the API's documents back to what they were after a revision" })
+  @HttpCode(200)
+  @RequireAction('Iam:Write')
+  async restore(
+    @Param('number') text: string,
+    @Query({ schema: checkQuery }) query: z.infer<typeof checkQuery>,
+    @Author() author: string,
+  ): Promise<ApplyAnswer> {
+    const { data: number } = revisionNumber.safeParse(text);
+    if (number === undefined) throw notFound(text);
+    return this.restoration.restore(number, author, optionsOf(query));
   }
 }

@@ -1,0 +1,17 @@
+import { z } from 'zod';
+import type { ApplyOptions } from './apply-documents';
+
+const flag = z
+  .enum(['true', 'false'])
+  .default('false')
+  .transform((text) => text === 'true');
+
+/** How a change is checked: what an apply and a restore take alike. */
+export const checkQuery = z.object({ dryRun: flag, check: z.enum(['require']).optional() });
+
+export const applyQuery = checkQuery.extend({ prune: flag });
+
+export const optionsOf = ({ dryRun, check }: z.infer<typeof checkQuery>): ApplyOptions => ({
+  dryRun,
+  requireKeys: check === 'require',
+});

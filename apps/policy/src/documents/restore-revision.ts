@@ -1,0 +1,56 @@
+import type { ApplyAnswer } from '@countersign/contracts';
+import { ProblemError } from '@countersign/platform';
+import { Injectable } from '@nestjs/common';
+import { PolicyDatabase } from '../policy-database';
+import { ApplyDocuments, type ApplyOptions } from './apply-documents';
+import { loadState, READ_LIMIT } from './document-rows';
+import { keyOf } from './plan-changes';
+import { changesUpTo, type DocumentChange } from './revision-rows';
+
+/** A document that the API is to have again. */
+interface FormerDocument {
+  key: string;
+  raw: unknown;
+}
+
+/** Brings the documents of the API back to what they were; those of the directory have their history in its own place. */
+@Injectable()
+export class RestoreRevision {
+  constructor(
+    private readonly database: PolicyDatabase,
+    private readonly documents: ApplyDocuments,
+  ) {}
+
+  /**
+   * One new revision that leaves the API's documents as they were after revision `number`: created, updated and
+   * deleted, and checked like any other change.
+   * @throws ProblemError not-found
+   */
+  async restore(number: number, author: string, options: ApplyOptions): Promise<ApplyAnswer> {
+    const former = await this.formerDocuments(number);
+    const { documents } = await this.database.transaction(loadState, READ_LIMIT);
+    // What the directory has taken over since stays with it: its folder is the truth there.
+    const taken = new Set(documents.filter(({ owner }) => owner === 'directory').map(keyOf));
+    const raw = former.filter(({ key }) => !taken.has(key)).map((document) => document.raw);
+    const request = { raw, remove: [], prune: true, owner: 'api' as const, author, restoredFrom: number };
+    return this.documents.apply(request, options);
+  }
+
+  /** Walks back from the revision: the first change of a document that is met is the last one before it. */
+  private async formerDocuments(number: number): Promise<FormerDocument[]> {
+    const seen = new Map<string, DocumentChange>();
+    let batch = await this.changesUpTo(number);
+    if (batch[0]?.revision !== number) throw new ProblemError('not-found', `There is no revision ${number}.`);
+    for (let last = batch.at(-1); last !== undefined; last = batch.at(-1)) {
+      for (const change of batch.flatMap(({ changes }) => changes)) {
+        if (!seen.has(keyOf(change))) seen.set(keyOf(change), change);
+      }
+      batch = await this.changesUpTo(last.revision - 1);
+    }
+    return [...seen.values()]
+      .filter(({ action, owner }) => action !== 'deleted' && owner === 'api')
+      .map((change) => ({ key: keyOf(change), raw: change.after }));
+  }
+
+  private readonly changesUpTo = (number: number) => this.database.run((manager) => changesUpTo(manager, number));
+}
