@@ -1,9 +1,9 @@
 import { Author, Public, RequireAction } from '@countersign/platform';
-import { Body, Controller, Get, HttpCode, Post } from '@nestjs/common';
-import { ApiBearerAuth, ApiOperation, ApiTags } from '@nestjs/swagger';
+import { Body, Controller, Get, Header, Headers, HttpCode, Post } from '@nestjs/common';
+import { ApiBearerAuth, ApiConsumes, ApiOperation, ApiTags } from '@nestjs/swagger';
 import { PolicyConfig } from '../config';
 import { EvaluateAccess, type DecisionAnswer } from './evaluate-access';
-import { parseBatch, parseEvaluation } from './evaluation-request';
+import { parseBatch, parseEvaluation, requireJson } from './evaluation-request';
 
 /** OpenID AuthZEN Authorization API 1.0, for enforcement points. */
 @ApiTags('decisions')
@@ -17,24 +17,35 @@ export class AccessController {
 
   @Post('access/v1/evaluation')
   @ApiOperation({ summary: 'One decision (OpenID AuthZEN 1.0)' })
+  @ApiConsumes('application/json')
   @HttpCode(200)
   @RequireAction('Decision:Evaluate')
-  evaluation(@Body() body: unknown, @Author() author: string): Promise<DecisionAnswer> {
-    return this.access.evaluate(parseEvaluation(body), author);
+  evaluation(
+    @Body() body: unknown,
+    @Headers('content-type') type: string | undefined,
+    @Author() author: string,
+  ): Promise<DecisionAnswer> {
+    return this.access.evaluate(parseEvaluation(requireJson(body, type)), author);
   }
 
   @Post('access/v1/evaluations')
   @ApiOperation({ summary: 'Several decisions at once (OpenID AuthZEN 1.0)' })
+  @ApiConsumes('application/json')
   @HttpCode(200)
   @RequireAction('Decision:Evaluate')
-  async evaluations(@Body() body: unknown, @Author() author: string) {
-    const batch = parseBatch(body);
+  async evaluations(
+    @Body() body: unknown,
+    @Headers('content-type') type: string | undefined,
+    @Author() author: string,
+  ): Promise<DecisionAnswer | { evaluations: DecisionAnswer[] }> {
+    const batch = parseBatch(requireJson(body, type));
     if (batch === null) return this.access.evaluate(parseEvaluation(body), author);
     return { evaluations: await this.access.evaluateBatch(batch, author) };
   }
 
   @Get('.well-known/authzen-configuration')
   @ApiOperation({ summary: 'Where decisions are asked for (OpenID AuthZEN 1.0)' })
+  @Header('cache-control', 'public, max-age=3600')
   @Public()
   configuration(): Record<string, string> {
     const { publicUrl } = this.config;

@@ -13,10 +13,11 @@ export interface DecisionAnswer {
   context?: { error: { status: number; message: string } };
 }
 
-const INCOMPLETE: DecisionAnswer = {
+/** What cannot be decided is denied; what is wrong with it says the item itself, the rest being fine (§7.2.1). */
+const undecidable = (message: string): DecisionAnswer => ({
   decision: false,
-  context: { error: { status: 400, message: 'The evaluation is not complete.' } },
-};
+  context: { error: { status: 400, message } },
+});
 
 const endsBatch: Record<Semantics, (decision: boolean) => boolean> = {
   execute_all: () => false,
@@ -53,7 +54,8 @@ export class EvaluateAccess {
   async evaluateBatch({ evaluations, semantics }: EvaluationBatch, author: string): Promise<DecisionAnswer[]> {
     const answers: DecisionAnswer[] = [];
     for (const evaluation of evaluations) {
-      const answer = evaluation === null ? INCOMPLETE : await this.evaluate(evaluation, author);
+      const answer =
+        'invalid' in evaluation ? undecidable(evaluation.invalid) : await this.evaluate(evaluation, author);
       answers.push(answer);
       if (endsBatch[semantics](answer.decision)) break;
     }

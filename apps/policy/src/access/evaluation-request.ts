@@ -1,4 +1,5 @@
 import { ProblemError } from '@countersign/platform';
+import { escapePointer } from '@countersign/policy-engine';
 import { z } from 'zod';
 
 const MAX_EVALUATIONS = 500;
@@ -31,18 +32,32 @@ const batch = z.object({
   }),
 });
 
-/** Several questions; `null` is one that the request did not pose completely. */
+/** Several questions; `invalid` says what is wrong with one that cannot be decided. */
 export interface EvaluationBatch {
   semantics: Semantics;
-  evaluations: (Evaluation | null)[];
+  evaluations: (Evaluation | { invalid: string })[];
+}
+
+/**
+ * A JSON body; every other type is refused, also those that the server reads for other endpoints.
+ * @throws ProblemError unsupported-media-type
+ */
+export function requireJson(body: unknown, contentType: string | undefined): unknown {
+  if (body === undefined || /^application\/json[ \t]*(;|$)/i.test(contentType ?? '')) return body;
+  throw new ProblemError('unsupported-media-type', 'Send application/json.');
 }
 
 function parse<T>(schema: z.ZodType<T>, body: unknown): T {
   const parsed = schema.safeParse(body);
   if (parsed.success) return parsed.data;
-  const detail = parsed.error.issues.map(({ path, message }) => `${path.join('.')}: ${message}`).slice(0, 10);
-  throw new ProblemError('malformed-request', detail.join('; '));
+  throw new ProblemError('malformed-request', describe(parsed.error));
 }
+
+const describe = ({ issues }: z.ZodError): string =>
+  issues
+    .slice(0, 10)
+    .map(({ path, message }) => `${path.map((token) => `/${escapePointer(String(token))}`).join('')}: ${message}`)
+    .join('; ');
 
 /** @throws ProblemError malformed-request: AuthZEN wants 400 for what other endpoints answer with 422 */
 export const parseEvaluation = (body: unknown): Evaluation => parse(evaluation, body);
@@ -58,9 +73,10 @@ export function parseBatch(body: unknown): EvaluationBatch | null {
   if (evaluations === undefined || evaluations.length === 0) return null;
   const defaults = body as Record<string, unknown>;
   const questions = evaluations.map((own) => {
-    // A member of the item replaces the default of the whole; they are not merged.
-    const filled = Object.fromEntries(MEMBERS.map((member) => [member, own[member] ?? defaults[member]]));
-    return evaluation.safeParse(filled).data ?? null;
+    // A member of the item, null too, replaces the default of the whole; they are not merged (§7.1.1).
+    const filled = MEMBERS.map((member) => [member, Object.hasOwn(own, member) ? own[member] : defaults[member]]);
+    const { data, error } = evaluation.safeParse(Object.fromEntries(filled));
+    return data ?? { invalid: describe(error) };
   });
   return { semantics: options.evaluations_semantic, evaluations: questions };
 }
