@@ -1,6 +1,7 @@
 import type { Logger } from '@countersign/platform';
 import { Database } from '@countersign/postgres';
 import { CreateDocuments1763640000000 } from './migrations/1763640000000-create-documents';
+import { CreateRecordedExchanges1764000000000 } from './migrations/1764000000000-create-recorded-exchanges';
 
 export interface PolicyDatabaseOptions {
   url: string;
@@ -9,10 +10,17 @@ export interface PolicyDatabaseOptions {
   logger: Logger;
 }
 
-/** The `policy` schema: documents as they were given, and the history of their revisions. */
+/** The `policy` schema: documents as they were given, the history of their revisions, recorded exchanges. */
 export class PolicyDatabase extends Database {
   constructor(options: PolicyDatabaseOptions) {
-    const migrations = [CreateDocuments1763640000000];
-    super({ ...options, schema: 'policy', entities: [], migrations, insertOnly: ['revision'] });
+    const migrations = [CreateDocuments1763640000000, CreateRecordedExchanges1764000000000];
+    super({
+      ...options,
+      schema: 'policy',
+      entities: [],
+      migrations,
+      insertOnly: ['revision'],
+      neverUpdated: ['recorded_exchanges'],
+    });
   }
 }

@@ -9,6 +9,7 @@ import { Resources } from './documents/resources';
 import { ResourcesController } from './documents/resources.controller';
 import { RestoreRevision } from './documents/restore-revision';
 import { RevisionsController } from './documents/revisions.controller';
+import { RecordedExchanges } from './recorded/recorded-exchanges';
 import { CurrentSnapshot } from './snapshot/current-snapshot';
 
 /** The decision point and the administration point. Needs PolicyConfig, PolicyDatabase, Bus, AuditStream and AdminAccess. */
@@ -22,6 +23,7 @@ import { CurrentSnapshot } from './snapshot/current-snapshot';
     CurrentSnapshot,
     AnswerDecisions,
     EvaluateAccess,
+    RecordedExchanges,
   ],
 })
 export class PolicyModule {}

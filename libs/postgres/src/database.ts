@@ -15,6 +15,8 @@ export interface DatabaseOptions {
   migrations: Class<MigrationInterface>[];
   /** Tables that the service's own user may add to and read, and nothing else. */
   insertOnly?: string[];
+  /** Tables whose rows it may add, read and delete, and never change. */
+  neverUpdated?: string[];
   logger: Logger;
 }
 

@@ -8,6 +8,7 @@ export interface MigrateOptions {
   schema: string;
   migrations: Class<MigrationInterface>[];
   insertOnly?: string[] | undefined;
+  neverUpdated?: string[] | undefined;
 }
 
 /**
@@ -56,7 +57,8 @@ async function runMigrations(url: string, { schema, migrations }: MigrateOptions
 }
 
 /** The service's own user reads and writes rows and changes no table; what is insert-only it cannot change either. */
-async function grantUse(client: Client, { url, schema, insertOnly = [] }: MigrateOptions): Promise<void> {
+async function grantUse(client: Client, options: MigrateOptions): Promise<void> {
+  const { url, schema, insertOnly = [], neverUpdated = [] } = options;
   const user = client.escapeIdentifier(decodeURIComponent(new URL(url).username));
   const name = client.escapeIdentifier(schema);
   await client.query('BEGIN');
@@ -65,6 +67,9 @@ async function grantUse(client: Client, { url, schema, insertOnly = [] }: Migrat
   await client.query(`GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA ${name} TO ${user}`);
   for (const table of [...insertOnly, 'migrations']) {
     await client.query(`REVOKE UPDATE, DELETE ON ${name}.${client.escapeIdentifier(table)} FROM ${user}`);
+  }
+  for (const table of neverUpdated) {
+    await client.query(`REVOKE UPDATE ON ${name}.${client.escapeIdentifier(table)} FROM ${user}`);
   }
   await client.query('COMMIT');
 }

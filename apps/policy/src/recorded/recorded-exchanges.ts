@@ -1,0 +1,87 @@
+import { Injectable } from '@nestjs/common';
+import { PolicyDatabase } from '../policy-database';
+import { COLUMNS, type RecordedExchange } from './recorded-exchange';
+
+const BATCH = 1_000;
+/** Attempts that one trace can show: a caller may send the same `traceparent` for ever. */
+const MOST_OF_A_TRACE = 50;
+/** Of one read of a batch, over many rows. */
+const READ_LIMIT = { limitMs: 5_000 };
+
+/** Both ends count. */
+export interface TimeRange {
+  from: Date;
+  to: Date;
+}
+
+/** How often something had a part in granted exchanges of a range, and when last. */
+export interface Use {
+  kind: 'JwtIssuer' | 'Role' | 'Statement';
+  /** Of a statement, its policy. */
+  name: string;
+  /** Of a statement that has one; null otherwise. */
+  sid: string | null;
+  count: number;
+  lastAt: Date;
+}
+
+const USES = `
+  WITH granted AS (
+    SELECT * FROM policy.recorded_exchanges WHERE family = 'granted' AND time >= $1 AND time <= $2
+  ), used AS (
+    SELECT 'JwtIssuer' AS kind, issuer AS name, NULL AS sid, time FROM granted
+    UNION ALL SELECT 'Role', unnest(roles), NULL, time FROM granted
+    UNION ALL SELECT 'Statement', s.policy, s.sid, time
+      FROM granted, json_to_recordset(statements) AS s (policy text, sid text)
+  )
+  SELECT kind, name, sid, count(*)::int AS count, max(time) AS "lastAt" FROM used WHERE name IS NOT NULL
+  GROUP BY kind, name, sid ORDER BY kind, name, sid`;
+
+/** Policy's own record of the attempts at exchanges of the last 90 days, written by RecordExchanges. */
+@Injectable()
+export class RecordedExchanges {
+  constructor(private readonly database: PolicyDatabase) {}
+
+  /** Newest first; at most 50. @throws UnavailableError */
+  async findByTraceId(traceId: string): Promise<RecordedExchange[]> {
+    const sql = `SELECT ${COLUMNS} FROM policy.recorded_exchanges WHERE trace_id = $1
+      ORDER BY time DESC, event_id DESC LIMIT ${MOST_OF_A_TRACE}`;
+    return this.database.query<RecordedExchange>(sql, [traceId]);
+  }
+
+  /** @throws UnavailableError */
+  async findByEventId(eventId: string): Promise<RecordedExchange | null> {
+    const sql = `SELECT ${COLUMNS} FROM policy.recorded_exchanges WHERE event_id = $1`;
+    const [row] = await this.database.query<RecordedExchange>(sql, [eventId]);
+    return row ?? null;
+  }
+
+  /** Those that can be decided again, oldest first, in batches of 1,000. @throws UnavailableError */
+  async *within({ from, to }: TimeRange): AsyncGenerator<RecordedExchange[], void, void> {
+    const sql = `SELECT ${COLUMNS} FROM policy.recorded_exchanges
+      WHERE decidable AND (time, event_id) > ($1, $2) AND time >= $1 AND time <= $3
+      ORDER BY time, event_id LIMIT ${BATCH}`;
+    let after = { time: from, eventId: '' };
+    for (;;) {
+      const rows = await this.database.query<RecordedExchange>(sql, [after.time, after.eventId, to], READ_LIMIT);
+      const last = rows.at(-1);
+      if (last === undefined) return;
+      yield rows;
+      if (rows.length < BATCH) return;
+      after = { time: last.time, eventId: last.eventId };
+    }
+  }
+
+  /** How many attempts of the range cannot be decided again. @throws UnavailableError */
+  async countUndecidable({ from, to }: TimeRange): Promise<number> {
+    const sql = `SELECT count(*)::int AS count FROM policy.recorded_exchanges
+      WHERE NOT decidable AND time >= $1 AND time <= $2`;
+    const [row] = await this.database.query<{ count: number }>(sql, [from, to], READ_LIMIT);
+    return row?.count ?? 0;
+  }
+
+  /** What had a part in granted exchanges of the range; what had none is not listed. @throws UnavailableError */
+  lastUses({ from, to }: TimeRange): Promise<Use[]> {
+    return this.database.query<Use>(USES, [from, to], READ_LIMIT);
+  }
+}
