@@ -21,6 +21,9 @@ export function parseRange(text: string): AddressRange | null {
   return prefix >= 0 && prefix <= width ? [address, prefix] : null;
 }
 
+/** A range in CIDR form. */
+export const formatRange = ([address, prefix]: AddressRange): string => `${address.toString()}/${prefix}`;
+
 /** Whether a text is an address or a CIDR block. */
 export const isAddressRange = (text: string): boolean => parseRange(text) !== null;
 

@@ -5,11 +5,15 @@ import { patternProblem } from './text-tests';
 import type { ValueProblem } from './value-kind';
 
 export interface CompiledStatement {
+  /** JSON Pointer into the document; '' for what stands for a document that cannot be read. */
+  readonly path: string;
   readonly sid: string | null;
   readonly effect: 'Allow' | 'Deny';
   readonly actions: readonly Pattern[];
   readonly resources: readonly Pattern[];
   readonly checks: readonly Check[];
+  /** Texts of the patterns. */
+  readonly written: { readonly action: readonly string[]; readonly resource: readonly string[] };
 }
 
 export interface CompiledPolicy {
@@ -27,11 +31,13 @@ interface Part<T> {
 
 const everything: readonly Pattern[] = [compilePattern(['*'])];
 const denyEverything: CompiledStatement = {
+  path: '',
   sid: null,
   effect: 'Deny',
   actions: everything,
   resources: everything,
   checks: [],
+  written: { action: ['*'], resource: ['*'] },
 };
 
 const isObject = (value: unknown): value is Record<string, unknown> =>
@@ -73,14 +79,20 @@ function compileStatement(statement: unknown, path: string): Part<CompiledStatem
   ];
   if (effect === 'Allow' && problems.length > 0) return { value: null, claims: [], problems };
   const value: CompiledStatement = {
+    path,
     sid: typeof statement['sid'] === 'string' ? statement['sid'] : null,
     effect,
     actions: actions.problems.length > 0 ? everything : actions.value,
     resources: resources.problems.length > 0 ? everything : resources.value,
     checks: checks.problems.length > 0 ? [] : checks.value,
+    written: { action: textsOf(statement['action']), resource: textsOf(statement['resource']) },
   };
   return { value, claims: [...resources.claims, ...checks.claims], problems };
 }
+
+/** Only to be shown. */
+const textsOf = (list: unknown): string[] =>
+  Array.isArray(list) ? list.filter((text) => typeof text === 'string') : [];
 
 function badEffect(effect: unknown, path: string): ConditionProblem[] {
   if (effect === 'Allow' || effect === 'Deny') return [];

@@ -20,6 +20,8 @@ export interface Snapshot {
   readonly policies: ReadonlyMap<string, CompiledPolicy>;
   /** By name; disabled and broken ones are left out. */
   readonly roles: ReadonlyMap<string, CompiledRole>;
+  /** By name: decide nothing, and are known only so that a refusal can be explained. */
+  readonly disabledRoles: ReadonlyMap<string, CompiledRole>;
   readonly rolesByIssuer: RoleIndex;
   readonly rolesBySubjectType: RoleIndex;
   /** Documents, or parts of them, that are left out. */
@@ -38,18 +40,22 @@ export function compileSnapshot({ documents, publicUrl, revision }: SnapshotInpu
   const errors: EngineError[] = [];
   const unique = withoutRepeats(documents, errors);
   const policies = compilePolicies(unique, errors);
-  const roles = compileRoles(unique, { publicUrl, policies }, errors);
+  const { roles, disabledRoles } = compileRoles(unique, { publicUrl, policies }, errors);
   return Object.freeze({
     revision,
     publicUrl,
     issuers: compileIssuers(unique, errors),
     policies,
-    roles: new Map(roles.map((role) => [role.name, role])),
+    roles: byName(roles),
+    disabledRoles: byName(disabledRoles),
     rolesByIssuer: buildRoleIndex(roles, 'jwt:iss'),
     rolesBySubjectType: buildRoleIndex(roles, 'subject:type'),
     errors: Object.freeze(errors),
   });
 }
+
+const byName = (roles: readonly CompiledRole[]): Map<string, CompiledRole> =>
+  new Map(roles.map((role) => [role.name, role]));
 
 const report = ({ kind, name }: CountersignDocument, problem: ConditionProblem): EngineError => ({
   kind,
@@ -114,13 +120,16 @@ function compileRoles(
   documents: readonly CountersignDocument[],
   surroundings: RoleSurroundings,
   errors: EngineError[],
-): CompiledRole[] {
-  return documents.flatMap((document) => {
-    if (document.kind !== 'Role') return [];
+): { roles: CompiledRole[]; disabledRoles: CompiledRole[] } {
+  const roles: CompiledRole[] = [];
+  const disabledRoles: CompiledRole[] = [];
+  for (const document of documents) {
+    if (document.kind !== 'Role') continue;
     const result = tryCompileRole(document, surroundings);
     if (!result.ok) errors.push(...result.problems.map((problem) => report(document, problem)));
-    return result.ok && !document.spec.disabled ? [result.role] : [];
-  });
+    else (document.spec.disabled ? disabledRoles : roles).push(result.role);
+  }
+  return { roles, disabledRoles };
 }
 
 function tryCompileRole(document: RoleDocument, { publicUrl, policies }: RoleSurroundings) {

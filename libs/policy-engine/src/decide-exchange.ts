@@ -17,7 +17,7 @@ export function decideExchange(snapshot: Snapshot, request: ExchangeRequest): Ex
     const detail = `revision ${snapshot.revision} trusts no issuer ${request.issuer} with this iss`;
     return answer(snapshot, refuse('no_matching_role', detail), { examined: 0, shadow: [] });
   }
-  const attributes = attributesOf(request);
+  const attributes = exchangeAttributes(request);
   const candidates = snapshot.rolesByIssuer.candidates(issuer.iss, attributes);
   const matched = candidates.filter((role) => roleMatches(role, attributes));
   const event = guardedEvent(issuer.platform, request.claims);
@@ -40,7 +40,8 @@ function limit(snapshot: Snapshot, outcome: Grant | Refusal, request: ExchangeRe
   return refuse('details_not_allowed', `${missing.action} on ${missing.resource} is not granted to this identity`);
 }
 
-const attributesOf = ({ claims, sourceIp, now, audiences }: ExchangeRequest): Attributes => ({
+/** What condition keys read when an exchange is decided. */
+export const exchangeAttributes = ({ claims, sourceIp, now, audiences }: ExchangeRequest): Attributes => ({
   claims,
   ctx: { sourceIp, time: now, audience: audiences },
 });
@@ -92,7 +93,7 @@ function grant(snapshot: Snapshot, eligible: readonly CompiledRole[], request: E
 }
 
 /** Our public URL if a contributing role allows it, else the only one they allow. */
-function defaultAudience(roles: readonly CompiledRole[], publicUrl: string): string | null {
+export function defaultAudience(roles: readonly CompiledRole[], publicUrl: string): string | null {
   const allowed = new Set(roles.flatMap((role) => role.audience));
   if (allowed.has(publicUrl)) return publicUrl;
   const [only] = allowed;

@@ -13,7 +13,7 @@ import { anyTrue, type TemplateValues } from './value-kind';
 export function evaluatePermission(snapshot: Snapshot, request: PermissionRequest): PermissionDecision {
   const names = [...new Set(request.policies)];
   const policies = names.flatMap((name) => snapshot.policies.get(name) ?? []);
-  const attributes = attributesOf(request);
+  const attributes = permissionAttributes(request);
   const applying = policies.flatMap((policy) => applyingStatements(policy, request, attributes));
   const denies = applying.filter(({ effect }) => effect === 'Deny');
   const outside = policiesOutside(snapshot, request);
@@ -40,7 +40,8 @@ const missingPolicy = (name: string): EngineError => ({
   message: `there is no Policy named "${name}"; it grants nothing`,
 });
 
-function attributesOf(request: PermissionRequest): Attributes {
+/** What condition keys read when a permission is decided. */
+export function permissionAttributes(request: PermissionRequest): Attributes {
   const { claims, subject, action, resource, context, sourceIp, now } = request;
   const colon = resource.indexOf(':');
   return {
@@ -63,11 +64,16 @@ function applyingStatements(
   attributes: Attributes,
 ): DeterminingStatement[] {
   return policy.statements
-    .filter((statement) => applies(statement, request, attributes))
+    .filter((statement) => statementApplies(statement, request, attributes))
     .map(({ sid, effect }) => ({ policy: policy.name, sid, effect }));
 }
 
-function applies(statement: CompiledStatement, request: PermissionRequest, attributes: Attributes): boolean {
+/** Whether action, resource and condition of a statement hold. */
+export function statementApplies(
+  statement: CompiledStatement,
+  request: PermissionRequest,
+  attributes: Attributes,
+): boolean {
   const { effect } = statement;
   const valueOf = templateValues(attributes);
   if (matchesAny(statement.actions, request.action.name, valueOf) !== true) return false;
@@ -76,7 +82,8 @@ function applies(statement: CompiledStatement, request: PermissionRequest, attri
   return statement.checks.every((check) => holds(check, evaluateCheck(check, attributes), effect));
 }
 
-const matchesAny = (patterns: readonly Pattern[], text: string, valueOf: TemplateValues): boolean | null =>
+/** Whether one of the patterns matches; null when a template in them has no value. */
+export const matchesAny = (patterns: readonly Pattern[], text: string, valueOf: TemplateValues): boolean | null =>
   anyTrue(patterns.map((pattern) => matchPattern(pattern, text, valueOf)));
 
 /** Policies that the token holds only through roles which do not trust the address it is used from, or are used up. */

@@ -21,6 +21,16 @@ export {
   type VouchedSubjectDecision,
   type VouchedSubjectRequest,
 } from './decisions';
+export { explainExchange, type ExplainOptions } from './explain/explain-exchange';
+export { explainPermission } from './explain/explain-permission';
+export type {
+  DocumentEdit,
+  ExchangeExplanation,
+  ExplainedCheck,
+  ExplainedRole,
+  ExplainedStatement,
+  PermissionExplanation,
+} from './explain/explanation';
 export {
   platforms,
   type Condition,
