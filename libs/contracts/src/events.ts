@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { permissionsSchema } from './permissions';
 
 /** Types of the events in the trail; `docs/events.md` lists the same ones. */
 export const EVENT_TYPES = [
@@ -53,10 +54,20 @@ export const exchangeEventDataSchema = z.object({
     .object({ header: z.record(z.string(), z.unknown()), claims: z.record(z.string(), z.unknown()) })
     .nullable(),
   token: z.object({ jti: z.string(), exp: z.string(), aud: names }).nullable(),
-  request: z.object({ audience: names, resource: names, scope: z.string().nullable() }),
+  request: z.object({
+    audience: names,
+    resource: names,
+    scope: z.string().nullable(),
+    /** What the token was to be narrowed to; null means no narrowing. Absent from events of older versions. */
+    roles: names.nullable().optional(),
+    policies: names.nullable().optional(),
+    permissions: permissionsSchema.nullable().optional(),
+  }),
   sourceIp: z.string().nullable(),
   traceId: z.string(),
   requestId: z.string(),
+  /** Members that did not fit and are not whole. */
+  shortened: names.optional(),
 });
 
 export type ExchangeEventData = z.infer<typeof exchangeEventDataSchema>;

@@ -111,3 +111,20 @@ it('claims of ten kilobytes are kept whole when nothing else is large', () => {
   const claims = Object.fromEntries(Array.from({ length: 80 }, (_, at) => [`claim-${at}`, 'v'.repeat(100)]));
   expect(eventOf({ claims, traceId: 't' }).data['claims']).toEqual(claims);
 });
+
+it.each([
+  ['a long text', { value: 'v'.repeat(3_000) }],
+  ['a long list', { value: Array.from({ length: 101 }, () => 'v') }],
+  ['many members', Object.fromEntries(Array.from({ length: 101 }, (_, at) => [`m${at}`, at]))],
+  ['a long name', { ['n'.repeat(3_000)]: 1 }],
+  ['deep nesting', deep(20)],
+  ['a NUL', { value: 'a\u0000b' }],
+  ['what looks like a token', { value: `eyJhbGciOiJub25lIn0.${'e'.repeat(40)}.${'s'.repeat(40)}` }],
+  ['more than fits', Object.fromEntries(Array.from({ length: 90 }, (_, at) => [`m${at}`, 'v'.repeat(1_000)]))],
+])('says which member was shortened: one with %s', (_, claims) => {
+  expect(eventOf({ claims, traceId: 't' }).data).toMatchObject({ shortened: ['claims'] });
+});
+
+it('says nothing of shortening where nothing was', () => {
+  expect(eventOf({ claims: { value: 'v'.repeat(2_000), list: [1, null, true] } }).data).not.toHaveProperty('shortened');
+});

@@ -17,7 +17,11 @@ const MOST_BYTES_A_UNIT = 6;
 
 interface Budget {
   left: number;
+  /** Whether anything was not kept as it was. */
+  changed: boolean;
 }
+
+const budgetOf = (left: number): Budget => ({ left, changed: false });
 
 const bytesOf = (value: unknown): number => Buffer.byteLength(JSON.stringify(value));
 
@@ -29,7 +33,16 @@ function sanitizeText(text: string, budget: Budget): string {
   const fits = bytes <= budget.left;
   const kept = fits ? capped : clean(capped.slice(0, Math.max(0, Math.floor(budget.left / MOST_BYTES_A_UNIT))));
   budget.left -= fits ? bytes : bytesOf(kept);
-  return fits && text.length <= MAX_TEXT ? kept : `${kept}…`;
+  const result = fits && text.length <= MAX_TEXT ? kept : `${kept}…`;
+  budget.changed ||= result !== text;
+  return result;
+}
+
+function sanitizeName(name: string, budget: Budget): string {
+  const own = budgetOf(NAME_BYTES);
+  const clean = sanitizeText(name, own);
+  budget.changed ||= own.changed;
+  return clean;
 }
 
 /** Takes members while there is room; their sizes are charged before their values, so that no name is lost for a value. */
@@ -40,7 +53,13 @@ function withRoom<T>(members: T[], budget: Budget, charge: (member: T) => number
     budget.left -= charge(member);
     kept.push(member);
   }
+  budget.changed ||= kept.length < members.length;
   return kept;
+}
+
+function tooDeep(budget: Budget): string {
+  budget.changed = true;
+  return '…';
 }
 
 /** What is cut keeps its type: readers of events have schemas. */
@@ -48,32 +67,41 @@ function sanitizeValue(value: unknown, depth: number, budget: Budget): unknown {
   if (typeof value === 'string') return sanitizeText(value, budget);
   if (typeof value === 'number') return Number.isFinite(value) ? value : null;
   if (typeof value !== 'object' || value === null) return typeof value === 'boolean' ? value : null;
-  if (depth >= MAX_DEPTH) return '…';
+  if (depth >= MAX_DEPTH) return tooDeep(budget);
   if (Array.isArray(value)) {
     return withRoom(value, budget, () => MEMBER_BYTES).map((item) => sanitizeValue(item, depth + 1, budget));
   }
-  const named = Object.entries(value).map(([name, item]) => [sanitizeText(name, { left: NAME_BYTES }), item] as const);
+  const named = Object.entries(value).map(([name, item]) => [sanitizeName(name, budget), item] as const);
   const members = withRoom(named, budget, ([name]) => MEMBER_BYTES + bytesOf(name));
   return Object.fromEntries(members.map(([name, item]) => [name, sanitizeValue(item, depth + 1, budget)]));
 }
 
 /**
  * JSON-like data made fit to be stored: bounded in depth, members and size, valid Unicode, free of tokens. The
- * smallest members get their room first, so that a large one cannot crowd out another.
+ * smallest members get their room first, so that a large one cannot crowd out another. `shortened` names those that
+ * are not as they were: nobody may take them for the whole.
  */
 function sanitizeData(data: Record<string, unknown>): Record<string, unknown> {
   const members = Object.entries(data).map(([name, value]) => {
-    const clean = sanitizeValue(value, 0, { left: DATA_BYTES });
-    return { name, value, clean, bytes: bytesOf(clean) };
+    const sanitized = within(value, DATA_BYTES);
+    return { name, value, ...sanitized, bytes: bytesOf(sanitized.clean) };
   });
   let left = DATA_BYTES;
   let waiting = members.length;
   for (const member of members.toSorted((a, b) => a.bytes - b.bytes)) {
     const share = Math.floor(left / waiting--);
-    if (member.bytes > share) member.clean = sanitizeValue(member.value, 0, { left: share });
+    if (member.bytes > share) Object.assign(member, within(member.value, share));
     left -= Math.min(member.bytes, share);
   }
-  return Object.fromEntries(members.map(({ name, clean }) => [name, clean]));
+  const shortened = members.filter(({ changed }) => changed).map(({ name }) => name);
+  const clean = Object.fromEntries(members.map((member) => [member.name, member.clean]));
+  return shortened.length === 0 ? clean : { ...clean, shortened };
+}
+
+function within(value: unknown, bytes: number): { clean: unknown; changed: boolean } {
+  const budget = budgetOf(bytes);
+  const clean = sanitizeValue(value, 0, budget);
+  return { clean, changed: budget.changed };
 }
 
 /** A UUID version 7 (RFC 9562 §5.7): sorts by time. */
@@ -104,7 +132,7 @@ export function createEvent({ type, source, subject, data, trace }: EventInput):
     id: uuidV7(now.getTime()),
     source,
     type,
-    ...(subject === null ? {} : { subject: sanitizeText(subject, { left: SUBJECT_BYTES }) }),
+    ...(subject === null ? {} : { subject: sanitizeText(subject, budgetOf(SUBJECT_BYTES)) }),
     time: now.toISOString(),
     datacontenttype: 'application/json',
     traceparent: traceparent(trace),

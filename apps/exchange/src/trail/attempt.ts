@@ -55,10 +55,13 @@ export function describeAttempt(
   };
 }
 
-const requestFields = (request: TokenRequest | null): ExchangeEventData['request'] =>
-  request === null
-    ? { audience: [], resource: [], scope: null }
-    : { audience: request.audience, resource: request.resource, scope: request.scope };
+/** Everything of the request that policy decides by: the decision can be made again from the event. */
+function requestFields(request: TokenRequest | null): ExchangeEventData['request'] {
+  if (request === null)
+    return { audience: [], resource: [], scope: null, roles: null, policies: null, permissions: null };
+  const { audience, resource, scope, roles, policies, permissions } = request;
+  return { audience, resource, scope, roles, policies, permissions };
+}
 
 const decisionFields = ({ roles, shadowRoles, policies, statements, revision }: ExchangeDecisionMessage) => ({
   roles,
