@@ -1,0 +1,27 @@
+export { canonicalJson } from './canonical-json';
+export {
+  checkpointKey,
+  formatVerifierKey,
+  openCheckpoint,
+  parseVerifierKey,
+  signCheckpoint,
+  type CheckpointSigner,
+  type CheckpointVerifier,
+  type OpenedCheckpoint,
+  type TreeHead,
+} from './checkpoint';
+export { CompactTree } from './compact-tree';
+export { consistencyPath, inclusionPath } from './proofs';
+export { edgeNodes, nodesOf, type Node, type Range } from './ranges';
+export {
+  hashesAtLevel,
+  parseTilePath,
+  subtreeHash,
+  tileOf,
+  tilePath,
+  TILE_HEIGHT,
+  TILE_WIDTH,
+  type Tile,
+} from './tiles';
+export { emptyRoot, foldHashes, leafHash, nodeHash, type Hash } from './tree-hash';
+export { verifyConsistency, verifyInclusion, type ConsistencyClaim, type InclusionClaim } from './verify-proof';
