@@ -1,7 +1,14 @@
-import { guardedEventNames, isAddressRange, type Condition, type RoleSpec } from '@countersign/policy-engine';
+import {
+  guardedEventNames,
+  isAddressRange,
+  withIssuer,
+  type Condition,
+  type RoleSpec,
+} from '@countersign/policy-engine';
 import { z } from 'zod';
 import { condition } from './documents-condition';
 import { conditionText, documentName, duration, listOf, nonEmpty, reject, text } from './documents-fields';
+import { repositories } from './documents-role-repositories';
 
 const subject = conditionText.superRefine((value, ctx) => {
   if (value === '') reject(ctx, 'empty_value', 'must not be empty');
@@ -17,7 +24,11 @@ const cidr = text('invalid_address', 'must be an IP address or a CIDR block', is
 /** Role.spec as it may be written. */
 export const roleFields = z.strictObject({
   policy: listOf(documentName),
-  principal: z.strictObject({ 'jwt:sub': listOf(subject) }).optional(),
+  principal: z
+    .union([z.strictObject({ 'jwt:sub': listOf(subject) }), repositories], {
+      error: 'must be {"jwt:sub": […]}, or github:OWNER/REPO or gitlab:GROUP/PROJECT, one or a list of them',
+    })
+    .optional(),
   condition: condition({ templates: false }).optional(),
   audience: listOf(nonEmpty).optional(),
   multipleAudiences: z.boolean().optional(),
@@ -34,15 +45,14 @@ export const roleSpec = roleFields
   .superRefine((spec, ctx) => {
     if (!spec.principal && Object.keys(spec.condition ?? {}).length === 0) {
       reject(ctx, 'unconditional_role', 'must have a principal or a condition: without them it matches everybody');
-    } else if (!isPinned(spec.condition ?? {})) {
+    } else if (!Array.isArray(spec.principal) && !isPinned(spec.condition ?? {})) {
       const message = 'must list values of jwt:iss (or of subject:type, for vouched subjects) under StringEqual';
       reject(ctx, 'issuer_not_pinned', message, ['condition']);
     }
   })
   .transform((spec): RoleSpec => ({
     policy: [...new Set(spec.policy)],
-    principal: spec.principal?.['jwt:sub'] ?? null,
-    condition: spec.condition ?? {},
+    ...match(spec),
     audience: spec.audience ?? [],
     ...limits(spec),
     allowedEvents: spec.allowedEvents ?? [],
@@ -50,6 +60,15 @@ export const roleSpec = roleFields
     shadow: spec.shadow ?? false,
     disabled: spec.disabled ?? false,
   }));
+
+function match({
+  principal,
+  condition: written = {},
+}: z.output<typeof roleFields>): Pick<RoleSpec, 'principal' | 'repositories' | 'condition'> {
+  if (principal === undefined) return { principal: null, condition: written };
+  if (!Array.isArray(principal)) return { principal: principal['jwt:sub'], condition: written };
+  return { principal: null, repositories: principal, condition: withIssuer(written, principal) };
+}
 
 const limits = ({ multipleAudiences, maxTokenExpiry, maxUses }: z.output<typeof roleFields>) => ({
   multipleAudiences: multipleAudiences ?? false,

@@ -1,7 +1,9 @@
 import {
   escapePointer,
+  expandRepository,
   parseKey,
   parseOperator,
+  type Condition,
   type JwtIssuerDocument,
   type RoleSpec,
 } from '@countersign/policy-engine';
@@ -46,8 +48,26 @@ function claimOf(key: string): string {
 }
 
 /** Checks of a role that a token without the claim, or with another value, cannot pass. */
-function bindingChecks({ principal, condition }: RoleSpec): ClaimCheck[] {
-  const checks = Object.entries(condition).flatMap(([name, keys]) => {
+function bindingChecks(role: RoleSpec): ClaimCheck[] {
+  const { principal, condition } = role;
+  const checks = [...repositoryChecks(role), ...conditionChecks(condition)];
+  if (principal === null) return checks;
+  return [{ path: '/spec/principal/jwt:sub', claim: 'sub', comparison: 'equal', values: principal }, ...checks];
+}
+
+/** Claims that every repository of a principal constrains, with the values over all of them. */
+function repositoryChecks({ repositories = [], condition }: RoleSpec): ClaimCheck[] {
+  const expanded = repositories.map((one) => expandRepository(one, condition)['StringEqual'] ?? {});
+  return Object.keys(expanded[0] ?? {})
+    .filter((key) => expanded.every((one) => Object.hasOwn(one, key)))
+    .map((key) => {
+      const values = expanded.flatMap((one) => one[key] ?? []);
+      return { path: '/spec/principal', claim: claimOf(key), comparison: 'equal', values };
+    });
+}
+
+function conditionChecks(condition: Condition): ClaimCheck[] {
+  return Object.entries(condition).flatMap(([name, keys]) => {
     const operator = parseOperator(name);
     if (!operator || operator.negative || operator.ifExists || operator.comparison === 'null') return [];
     return Object.entries(keys)
@@ -59,8 +79,6 @@ function bindingChecks({ principal, condition }: RoleSpec): ClaimCheck[] {
         values,
       }));
   });
-  if (principal === null) return checks;
-  return [{ path: '/spec/principal/jwt:sub', claim: 'sub', comparison: 'equal', values: principal }, ...checks];
 }
 
 /** What makes a role on a shared issuer admit strangers: patterns that leave the tenant open. */

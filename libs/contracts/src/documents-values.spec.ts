@@ -159,7 +159,13 @@ const wrong: Record<Kind, Table> = {
   Role: {
     policy: [required, ...noList, tooMany('p'), ...all('invalid_name', ['', 'Bad', 'a b', '*'])],
     principal: [
-      ...all('invalid_type', [null, [], 'x']),
+      ...all('invalid_type', [null, 1, true]),
+      [[], ['empty_list .']],
+      ['x', ['invalid_principal .']],
+      [['github:acme/web', 1], ['invalid_type ./1']],
+      [['github:acme/web', 'github:acme/*'], ['wildcard_not_allowed ./1']],
+      [['github:acme/web', 'gitlab:acme/web'], ['mixed_platforms ./1']],
+      [{ github: 'acme/web' }, ['required ./jwt:sub', 'unknown_field ./github']],
       [{}, ['required ./jwt:sub']],
       [{ 'jwt:sub': null }, ['invalid_type ./jwt:sub']],
       [{ 'jwt:sub': [] }, ['empty_list ./jwt:sub']],
@@ -241,6 +247,8 @@ describe('what looks odd and is right is accepted', () => {
     ['Role', 'trustedIps', ['10.0.0.1/8', '::/0', '203.0.113.7']],
     ['Role', 'maxUses', 0],
     ['Role', 'principal', { 'jwt:sub': 42 }],
+    ['Role', 'principal', 'github:acme/web@main@environment:prod'],
+    ['Role', 'principal', ['gitlab:acme/web', 'gitlab:acme/sub/api']],
     ['Policy', 'resource', '${jwt:/a~1b/c}:*'],
   ])('%s.%s: %j', (kind, field, value) => {
     expect(errorsOf(kind, field, value)).toEqual([]);

@@ -16,12 +16,19 @@ export interface FieldError {
 /** A validated, normalised document together with what its envelope said. */
 export type ParsedDocument = CountersignDocument & { apiVersion: string; namespace: string | null };
 
-export type ParseResult =
-  { ok: true; document: ParsedDocument } | { ok: false; errors: FieldError[]; kind?: string; name?: string };
+interface ParseFailure {
+  ok: false;
+  errors: FieldError[];
+  kind?: string;
+  name?: string;
+}
+
+export type ParseResult = { ok: true; document: ParsedDocument } | ParseFailure;
+type WithData<T> = { ok: true; data: T } | ParseFailure;
 
 const apiVersions = ['countersign.dev/v1', 'iam.openfaas.com/v1', 'openfaas.com/v1'] as const;
 
-const envelope = <Kind extends string, Spec extends z.ZodType>(kind: Kind, spec: Spec) =>
+export const envelope = <Kind extends string, Spec extends z.ZodType>(kind: Kind, spec: Spec) =>
   z.strictObject({
     apiVersion: z.enum(apiVersions),
     kind: z.literal(kind),
@@ -52,16 +59,21 @@ const maxDepth = 32;
 
 /** Validates one document as it came out of YAML or JSON. Never throws. */
 export function parseDocument(raw: unknown): ParseResult {
-  const unsafe = findUnsafe(raw, '', 0);
-  if (unsafe) return { ok: false, errors: [unsafe], ...identity(raw) };
-  const result = anyDocument.safeParse(raw);
-  if (!result.success) {
-    const errors = result.error.issues.flatMap((issue) => toErrors(issue, raw));
-    return { ok: false, errors: firstOfEachPlace(errors), ...identity(raw) };
-  }
+  const result = parseWith(anyDocument, raw);
+  if (!result.ok) return result;
   const { apiVersion, kind, metadata, spec } = result.data;
   const envelopeOf = { apiVersion, namespace: metadata.namespace ?? null, name: metadata.name };
   return { ok: true, document: { kind, spec, ...envelopeOf } as ParsedDocument };
+}
+
+/** Validates what calls itself a document, of whatever kind the schema is for. */
+export function parseWith<Schema extends z.ZodType>(schema: Schema, raw: unknown): WithData<z.output<Schema>> {
+  const unsafe = findUnsafe(raw, '', 0);
+  if (unsafe) return { ok: false, errors: [unsafe], ...identity(raw) };
+  const result = schema.safeParse(raw);
+  if (result.success) return { ok: true, data: result.data };
+  const errors = result.error.issues.flatMap((issue) => toErrors(issue, raw));
+  return { ok: false, errors: firstOfEachPlace(errors), ...identity(raw) };
 }
 
 /** What is of the wrong type is often of the wrong length, too: one thing said of a place is enough. */
@@ -104,6 +116,8 @@ function lookUp(raw: unknown, path: readonly PropertyKey[]): unknown {
 }
 
 function toErrors(issue: z.core.$ZodIssue, raw: unknown): FieldError[] {
+  const meant = issue.code === 'invalid_union' ? meantBranch(issue) : [];
+  if (meant.length > 0) return meant.flatMap((inner) => toErrors(inner, raw));
   if (issue.code === 'unrecognized_keys') {
     return issue.keys.map((key) => ({
       path: toPointer([...issue.path, key], raw),
@@ -120,6 +134,12 @@ function toErrors(issue: z.core.$ZodIssue, raw: unknown): FieldError[] {
   return [{ path, code: codeOf(issue, undefined), message: issue.message }];
 }
 
+/** What is wrong within the one alternative that has the type of what was given. */
+const meantBranch = ({ errors, path }: z.core.$ZodIssueInvalidUnion): z.core.$ZodIssue[] =>
+  (errors.find((issues) => issues.every((inner) => inner.path.length > 0 || inner.code !== 'invalid_type')) ?? []).map(
+    (inner) => ({ ...inner, path: [...path, ...inner.path] }),
+  );
+
 const codes: Partial<Record<z.core.$ZodIssue['code'], string>> = {
   invalid_type: 'invalid_type',
   invalid_value: 'invalid_value',
@@ -133,6 +153,7 @@ function codeOf(issue: z.core.$ZodIssue, absent: string | undefined): string {
   if (issue.code === 'custom')
     return typeof issue.params?.['code'] === 'string' ? issue.params['code'] : 'invalid_value';
   if (absent) return absent;
+  if (issue.code === 'invalid_union' && issue.errors.length > 0) return 'invalid_type';
   if (issue.code === 'too_big') return tooBig[issue.origin] ?? 'too_many';
   if (issue.code === 'too_small') return tooSmall[issue.origin] ?? 'empty_value';
   return codes[issue.code] ?? 'invalid_value';

@@ -64,6 +64,7 @@ export const REFUSAL_CLASS: Record<RefusalReason, RefusalClass> = {
   tid: 'token not valid',
   claims: 'token not valid',
   no_matching_role: 'not authorized',
+  repository_recreated: 'not authorized',
   event_not_allowed: 'not authorized',
   address_not_allowed: 'not authorized',
   groups_overage: 'not authorized',

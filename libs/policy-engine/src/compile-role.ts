@@ -7,11 +7,15 @@ import {
   type ConditionProblem,
 } from './conditions';
 import type { RoleSpec } from './documents';
+import { compileRepositories, type CompiledRepositories } from './shorthand/compile-repositories';
+import { noPins, type RepositoryPins } from './shorthand/repository-pins';
 
 export interface CompiledRole {
   readonly name: string;
-  /** Principal and condition; all must hold. */
+  /** Principal and condition; all must hold. `checksOf` has those that depend on the claims, too. */
   readonly checks: readonly Check[];
+  /** null where the principal names none. */
+  readonly repositories: CompiledRepositories | null;
   readonly policies: readonly string[];
   readonly audience: readonly string[];
   readonly multipleAudiences: boolean;
@@ -30,8 +34,14 @@ export interface CompiledRole {
 export type CompiledRoleResult = { ok: true; role: CompiledRole } | { ok: false; problems: ConditionProblem[] };
 
 /** Compiles a role. Any problem makes the whole role inactive: less is granted, never more. */
-export function compileRole(name: string, spec: RoleSpec, publicUrl: string): CompiledRoleResult {
-  const { checks, problems } = compileMatch(spec);
+export function compileRole(
+  name: string,
+  spec: RoleSpec,
+  publicUrl: string,
+  pins: RepositoryPins = noPins,
+): CompiledRoleResult {
+  const repositories = spec.repositories ? compileRepositories(spec.repositories, spec.condition, pins) : null;
+  const { checks, problems } = compileMatch(spec, repositories);
   const trustedIps = spec.trustedIps.map(parseRange);
   const issuers = pinnedValues(checks, 'jwt:iss');
   const subjectTypes = pinnedValues(checks, 'subject:type');
@@ -41,6 +51,7 @@ export function compileRole(name: string, spec: RoleSpec, publicUrl: string): Co
   const role: CompiledRole = {
     name,
     checks,
+    repositories,
     policies: [...spec.policy],
     audience: spec.audience.length === 0 ? [publicUrl] : [...spec.audience],
     multipleAudiences: spec.multipleAudiences,
@@ -62,9 +73,16 @@ const notPinned = {
   message: 'must list the values of jwt:iss (or subject:type) under StringEqual',
 };
 
-/** Principal and condition together: the principal is a condition on `jwt:sub`. */
-function compileMatch(spec: RoleSpec): CompiledCondition {
+/** Principal and condition together: the principal is a condition on `jwt:sub`, or on the repository. */
+function compileMatch(spec: RoleSpec, repositories: CompiledRepositories | null): CompiledCondition {
   const condition = compileCondition(spec.condition, '/spec/condition', { templates: false });
+  if (repositories) {
+    const { common } = repositories;
+    return {
+      checks: [...common.checks, ...condition.checks],
+      problems: [...common.problems, ...condition.problems],
+    };
+  }
   if (spec.principal === null) return condition;
   const principal = compileCondition({ StringEqual: { 'jwt:sub': spec.principal } }, '', { templates: false });
   const path = `/spec/principal/${escapePointer('jwt:sub')}`;

@@ -4,6 +4,7 @@ import type { ConditionProblem } from './conditions';
 import type { EngineError } from './decisions';
 import type { CountersignDocument, JwtIssuerDocument, Platform, RoleDocument } from './documents';
 import { buildRoleIndex, type RoleIndex } from './role-index';
+import { noPins, type RepositoryPins } from './shorthand/repository-pins';
 
 export interface CompiledIssuer {
   readonly name: string;
@@ -24,6 +25,8 @@ export interface Snapshot {
   readonly disabledRoles: ReadonlyMap<string, CompiledRole>;
   readonly rolesByIssuer: RoleIndex;
   readonly rolesBySubjectType: RoleIndex;
+  /** The only part that changes: repositories become known between decisions, whatever the revision. */
+  readonly pins: RepositoryPins;
   /** Documents, or parts of them, that are left out. */
   readonly errors: readonly EngineError[];
 }
@@ -33,14 +36,16 @@ export interface SnapshotInput {
   /** Our issuer URL, the default audience. */
   publicUrl: string;
   revision: number;
+  /** What is known of repositories by their ids; looked at in each decision. */
+  pins?: RepositoryPins;
 }
 
 /** Compiles stored documents once, for many decisions. A bad one is left out and reported; the rest works. */
-export function compileSnapshot({ documents, publicUrl, revision }: SnapshotInput): Snapshot {
+export function compileSnapshot({ documents, publicUrl, revision, pins = noPins }: SnapshotInput): Snapshot {
   const errors: EngineError[] = [];
   const unique = withoutRepeats(documents, errors);
   const policies = compilePolicies(unique, errors);
-  const { roles, disabledRoles } = compileRoles(unique, { publicUrl, policies }, errors);
+  const { roles, disabledRoles } = compileRoles(unique, { publicUrl, policies, pins }, errors);
   return Object.freeze({
     revision,
     publicUrl,
@@ -50,6 +55,7 @@ export function compileSnapshot({ documents, publicUrl, revision }: SnapshotInpu
     disabledRoles: byName(disabledRoles),
     rolesByIssuer: buildRoleIndex(roles, 'jwt:iss'),
     rolesBySubjectType: buildRoleIndex(roles, 'subject:type'),
+    pins,
     errors: Object.freeze(errors),
   });
 }
@@ -114,6 +120,7 @@ function compilePolicies(documents: readonly CountersignDocument[], errors: Engi
 interface RoleSurroundings {
   publicUrl: string;
   policies: ReadonlyMap<string, CompiledPolicy>;
+  pins: RepositoryPins;
 }
 
 function compileRoles(
@@ -132,14 +139,14 @@ function compileRoles(
   return { roles, disabledRoles };
 }
 
-function tryCompileRole(document: RoleDocument, { publicUrl, policies }: RoleSurroundings) {
+function tryCompileRole(document: RoleDocument, { publicUrl, policies, pins }: RoleSurroundings) {
   try {
     const missing = document.spec.policy.flatMap((name, index) =>
       policies.has(name) ? [] : [missingPolicy(name, index)],
     );
     return missing.length > 0
       ? { ok: false as const, problems: missing }
-      : compileRole(document.name, document.spec, publicUrl);
+      : compileRole(document.name, document.spec, publicUrl, pins);
   } catch {
     // Only a document that does not have the shape of its type gets here: fields that are absent or of another type.
     return { ok: false as const, problems: [unreadable] };

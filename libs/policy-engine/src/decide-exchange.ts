@@ -3,9 +3,17 @@ import type { CompiledRole } from './compile-role';
 import type { CompiledIssuer, Snapshot } from './compile-snapshot';
 import type { ExchangeDecision, ExchangeReason, ExchangeRequest, StatementReference } from './decisions';
 import { guardedEvent } from './guarded-events';
-import { addressAllowed, audiencesAllowed, policyErrors, roleMatches, sortedNames } from './match-roles';
+import {
+  addressAllowed,
+  audiencesAllowed,
+  contradictedPin,
+  policyErrors,
+  roleMatches,
+  sortedNames,
+} from './match-roles';
 import { narrowScope } from './narrow-scope';
 import { firstNotGranted } from './permissions';
+import type { RepositoryPin } from './shorthand/repository-pins';
 
 type Refusal = { ok: false; reason: ExchangeReason; detail: string };
 type Grant = { ok: true; roles: CompiledRole[]; policies: string[]; audience: readonly string[] };
@@ -22,13 +30,19 @@ export function decideExchange(snapshot: Snapshot, request: ExchangeRequest): Ex
   const matched = candidates.filter((role) => roleMatches(role, attributes));
   const event = guardedEvent(issuer.platform, request.claims);
   const enforced = matched.filter((role) => !role.shadow);
-  const outcome = limit(snapshot, decideRoles(snapshot, { issuer, event, request }, enforced), request);
+  const situation = { issuer, event, request, attributes, candidates };
+  const outcome = limit(snapshot, decideRoles(snapshot, situation, enforced), request);
   const audience = outcome.ok ? outcome.audience : request.audiences;
   const shadow = matched.filter(
     (role) => role.shadow && passesGuards(role, event, request) && audiencesAllowed(role, audience),
   );
-  return answer(snapshot, outcome, { examined: candidates.length, shadow });
+  const sighting = outcome.ok ? firstSighting(outcome.roles, attributes) : null;
+  return { ...answer(snapshot, outcome, { examined: candidates.length, shadow }), sighting };
 }
+
+/** A token is of one repository, so that all roles see the same. */
+const firstSighting = (roles: readonly CompiledRole[], attributes: Attributes): RepositoryPin | null =>
+  roles.reduce<RepositoryPin | null>((found, role) => found ?? role.repositories?.sighting(attributes) ?? null, null);
 
 /** Permissions asked for narrow what was granted; asking for more than that is refused. */
 function limit(snapshot: Snapshot, outcome: Grant | Refusal, request: ExchangeRequest): Grant | Refusal {
@@ -59,6 +73,8 @@ interface Situation {
   /** The guarded event the token was issued in. */
   event: string | null;
   request: ExchangeRequest;
+  attributes: Attributes;
+  candidates: readonly CompiledRole[];
 }
 
 /** The reason of a refusal is the furthest check that any role reached. */
@@ -72,7 +88,13 @@ function decideRoles(snapshot: Snapshot, situation: Situation, matched: readonly
   return refuse('address_not_allowed', `no matching role trusts the address ${request.sourceIp ?? '(unknown)'}`);
 }
 
-function unmatched(snapshot: Snapshot, { issuer, request }: Situation): Refusal {
+function unmatched(snapshot: Snapshot, { issuer, request, attributes, candidates }: Situation): Refusal {
+  const known = candidates.filter(({ shadow }) => !shadow).map((role) => contradictedPin(role, attributes));
+  const pin = known.find((found) => found !== null);
+  if (pin) {
+    const detail = `${pin.path} is known as repository ${pin.repositoryId} of owner ${pin.ownerId}; the token is of another`;
+    return refuse('repository_recreated', detail);
+  }
   if (snapshot.rolesByIssuer.readsGroups(issuer.iss) && isOverage('groups', request.claims)) {
     return refuse('groups_overage', 'the issuer left the groups out of the token (overage), and roles ask for them');
   }
@@ -124,6 +146,7 @@ function answer(
     revision: snapshot.revision,
     rolesExamined: trace.examined,
     errors: policyErrors(snapshot, policies),
+    sighting: null,
   };
 }
 

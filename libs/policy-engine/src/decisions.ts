@@ -1,4 +1,5 @@
 import type { Permission } from './permits';
+import type { RepositoryPin } from './shorthand/repository-pins';
 
 /** Something wrong with a stored document, or met while deciding. Never a reason to stop: it is data. */
 export interface EngineError {
@@ -32,6 +33,7 @@ export interface ExchangeRequest {
 
 export const exchangeReasons = [
   'no_matching_role',
+  'repository_recreated',
   'event_not_allowed',
   'address_not_allowed',
   'target_not_allowed',
@@ -74,6 +76,8 @@ export interface ExchangeDecision {
   /** How many roles the index offered for this request. */
   rolesExamined: number;
   errors: EngineError[];
+  /** A repository met for the first time under a role that does not give its ids: to be pinned before the grant. */
+  sighting: RepositoryPin | null;
 }
 
 export interface Subject {

@@ -47,10 +47,26 @@ export interface JwtIssuerSpec {
 /** Operator -> key -> values. Operators AND, keys AND, values OR. */
 export type Condition = Record<string, Record<string, string[]>>;
 
+/** A repository or project that a principal names: `github:acme@9/web@123@refs/heads/main@environment:prod`. */
+export interface RepositoryPrincipal {
+  platform: 'github' | 'gitlab';
+  /** `acme/web`, `group/sub/project`. */
+  path: string;
+  /** Of the repository and its owner, both or neither; null means those of the first exchange. */
+  repositoryId: string | null;
+  ownerId: string | null;
+  /** The full ref; null means any. */
+  ref: string | null;
+  /** null means any, and none. */
+  environment: string | null;
+}
+
 export interface RoleSpec {
   policy: string[];
   /** Values of `jwt:sub`, any of them; null means any subject that satisfies the condition. */
   principal: string[] | null;
+  /** Repositories of one platform, any of them; the other form of a principal. Left out: it names none. */
+  repositories?: RepositoryPrincipal[];
   condition: Condition;
   /** Empty means only our public URL. */
   audience: string[];

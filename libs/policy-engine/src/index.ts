@@ -21,6 +21,7 @@ export {
   type VouchedSubjectDecision,
   type VouchedSubjectRequest,
 } from './decisions';
+export { applyEdit } from './explain/apply-edit';
 export { explainExchange, type ExplainOptions } from './explain/explain-exchange';
 export { explainPermission } from './explain/explain-permission';
 export type {
@@ -31,6 +32,8 @@ export type {
   ExplainedStatement,
   PermissionExplanation,
 } from './explain/explanation';
+export { findNearestMiss, isAdmittedAfter, type NearestMiss } from './explain/nearest-miss';
+export { withRole } from './explain/with-role';
 export {
   platforms,
   type Condition,
@@ -41,6 +44,7 @@ export {
   type Platform,
   type PolicyDocument,
   type PolicySpec,
+  type RepositoryPrincipal,
   type RoleDocument,
   type RoleSpec,
   type Statement,
@@ -53,3 +57,27 @@ export { type LintFinding, type Severity } from './lint/lint-findings';
 export { narrowToken, type NarrowTokenDecision, type NarrowTokenRequest } from './narrow-token';
 export { firstNotGranted, type GrantedPermissionsRequest } from './permissions';
 export { permits, type Permission } from './permits';
+export { expandRepository, withIssuer } from './shorthand/expand-repository';
+export { parseRepository, type ParsedRepository } from './shorthand/parse-repository';
+export { pinKey, type RepositoryPin, type RepositoryPins } from './shorthand/repository-pins';
+export { changeClaim } from './policy-test/claim-edits';
+export {
+  nearMisses,
+  scoreNearMisses,
+  type NearMiss,
+  type NearMissScore,
+  type SlippedNearMiss,
+} from './policy-test/near-misses';
+export type {
+  ActualOutcome,
+  ExpectedOutcome,
+  Mismatch,
+  PolicyTest,
+  PolicyTestCase,
+  PolicyTestResult,
+} from './policy-test/policy-test';
+export { runPolicyTest } from './policy-test/run-policy-test';
+export { rolesThatLet, type SeenIdentity } from './who-can/identity-reach';
+export { relevantClaims } from './who-can/relevant-claims';
+export { type ReachQuestion } from './who-can/statement-reach';
+export { whoCan, type PossibleDenial, type ReachingRole } from './who-can/who-can';

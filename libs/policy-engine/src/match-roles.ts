@@ -2,12 +2,25 @@ import { isWithin } from './addresses';
 import type { Attributes } from './attributes';
 import type { CompiledRole } from './compile-role';
 import type { Snapshot } from './compile-snapshot';
-import { evaluateCheck, holds } from './conditions';
+import { evaluateCheck, holds, type Check } from './conditions';
 import type { EngineError } from './decisions';
+import type { RepositoryPin } from './shorthand/repository-pins';
+
+/** Everything that must hold for a role: of several repositories, the checks of the one that comes nearest. */
+export const checksOf = (role: CompiledRole, attributes: Attributes): readonly Check[] =>
+  role.repositories ? [...role.checks, ...role.repositories.checksFor(attributes)] : role.checks;
+
+const allHold = (checks: readonly Check[], attributes: Attributes): boolean =>
+  checks.every((check) => holds(check, evaluateCheck(check, attributes), 'Allow'));
 
 /** Whether principal and condition of a role hold. */
 export const roleMatches = (role: CompiledRole, attributes: Attributes): boolean =>
-  role.checks.every((check) => holds(check, evaluateCheck(check, attributes), 'Allow'));
+  allHold(role.checks, attributes) &&
+  (role.repositories === null || allHold(role.repositories.checksFor(attributes), attributes));
+
+/** The pin that alone keeps a role from matching. */
+export const contradictedPin = (role: CompiledRole, attributes: Attributes): RepositoryPin | null =>
+  allHold(role.checks, attributes) ? (role.repositories?.contradictedPin(attributes) ?? null) : null;
 
 /** Whether a role may be used from an address; an unknown address is outside every range. */
 export const addressAllowed = (role: CompiledRole, sourceIp: string | null): boolean =>

@@ -3,7 +3,7 @@ import type { Attributes } from '../attributes';
 import type { CompiledRole } from '../compile-role';
 import { defaultAudience } from '../decide-exchange';
 import type { ExchangeDecision, ExchangeRequest } from '../decisions';
-import { addressAllowed, audiencesAllowed } from '../match-roles';
+import { addressAllowed, audiencesAllowed, checksOf } from '../match-roles';
 import { explainCheck } from './explain-check';
 import type { ExplainedCheck, ExplainedRole } from './explanation';
 
@@ -21,7 +21,7 @@ export interface ExplainedSituation {
 export function explainRole(role: CompiledRole, situation: ExplainedSituation, disabled: boolean): ExplainedRole {
   const checks = [
     ...(disabled ? [isDisabled] : []),
-    ...role.checks.map((check) => explainCheck(check, situation.attributes, 'Allow')),
+    ...checksOf(role, situation.attributes).map((check) => explainCheck(check, situation.attributes, 'Allow')),
     ...eventCheck(role, situation),
     ...addressCheck(role, situation),
     ...audienceChecks(role, situation),
