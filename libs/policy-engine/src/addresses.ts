@@ -24,6 +24,12 @@ export function parseRange(text: string): AddressRange | null {
 /** A range in CIDR form. */
 export const formatRange = ([address, prefix]: AddressRange): string => `${address.toString()}/${prefix}`;
 
+/** Whether a text stands for one address and no block of several. */
+export function isExactRange(text: string): boolean {
+  const range = parseRange(text);
+  return range !== null && range[1] === (range[0].kind() === 'ipv4' ? 32 : 128);
+}
+
 /** Whether a text is an address or a CIDR block. */
 export const isAddressRange = (text: string): boolean => parseRange(text) !== null;
 

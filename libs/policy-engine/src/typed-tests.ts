@@ -54,7 +54,7 @@ export function dates(compare: (value: number, limit: number) => boolean): Value
 }
 
 /** RFC 3339 to epoch seconds; null when it is not such a time. */
-function parseTime(value: unknown): number | null {
+export function parseTime(value: unknown): number | null {
   if (typeof value !== 'string') return null;
   if (!/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,9})?(Z|[+-]\d\d:\d\d)$/.test(value)) return null;
   const milliseconds = Date.parse(value);

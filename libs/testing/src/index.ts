@@ -2,6 +2,7 @@ export { claimFiles, claimSets, loadClaims, type Claims, type ClaimSet } from '.
 export { auditStreamConformance, recordEvents, testEvent, type AuditStreamSetting } from './conformance/audit-stream';
 export { busConformance, testAnnouncement, testRequest, type BusSetting } from './conformance/bus';
 export { expiringStoreConformance, type ExpiringStoreSetting } from './conformance/expiring-store';
+export { CORPUS_NOW, decisionCorpus, type CorpusCase } from './decision-corpus';
 export { fakeClock, type FakeClock } from './fake-clock';
 export {
   generateIssuerKey,
@@ -22,4 +23,4 @@ export { freePort, ServerProcess, type ServerProcessOptions } from './servers/se
 export type { TestServer } from './servers/test-server';
 export { startStack, type Stack, type StackOptions } from './stack';
 export { type ServiceName, type StackService } from './stack-service';
-export { eventually, Recorder } from './waiting';
+export { eventually, generous, Recorder } from './waiting';
