@@ -34,6 +34,13 @@ export const isReadTimeout = (error: unknown): boolean => driverError(error).mes
 /** An insert or update met a unique constraint or index (23505). */
 export const isUniqueViolation = (error: unknown): boolean => codeOf(error) === '23505';
 
+/** SQLSTATE classes that speak of the value, not of the server: data exception, program limit exceeded. */
+const ABOUT_THE_VALUE = /^(22|54)/;
+
+/** Would this value be refused again however often it is tried? Too deep for JSON.stringify counts as well. */
+export const isUnstorable = (error: unknown): boolean =>
+  error instanceof RangeError || ABOUT_THE_VALUE.test(codeOf(error));
+
 /** Lost connections, time limits, a full, stopping or read-only server become UnavailableError; all else stays. */
 export function asUnavailable(error: unknown): unknown {
   if (error instanceof UnavailableError) return error;

@@ -2,4 +2,4 @@ export { openCluster, OWNER, type Cluster } from './cluster-folder';
 export type { Class } from './data-sources';
 export { Database, type DatabaseOptions, type Limit } from './database';
 export { EmbeddedPostgres, type EmbeddedPostgresOptions } from './embedded-postgres';
-export { isUniqueViolation } from './failures';
+export { isUniqueViolation, isUnstorable } from './failures';

@@ -1,0 +1,73 @@
+import type { StreamedEvent } from '@countersign/messaging';
+import { Clock, Logger } from '@countersign/platform';
+import { isUnstorable } from '@countersign/postgres';
+import { Injectable, Optional } from '@nestjs/common';
+import { PolicyDatabase } from '../policy-database';
+import { exchangeRow, isExchange, type ExchangeRow } from './exchange-row';
+import { RecordBounds } from './record-bounds';
+
+/** A full batch may take longer than a request's statement. */
+const BATCH_LIMIT = { limitMs: 10_000 };
+
+const COLUMNS = `event_id, trace_id, time, family, outcome, class, reason, detail, issuer, subject, claims, unverified,
+  audience, resource, scope, narrowed_to, source_ip, roles, policies, statements, decidable`;
+
+const INSERT = `
+  INSERT INTO policy.recorded_exchanges (${COLUMNS})
+  SELECT ${COLUMNS} FROM json_to_recordset($1::json) AS i (
+    event_id text, trace_id text, time timestamptz, family text, outcome text, class text, reason text, detail text,
+    issuer text, subject text, claims json, unverified json, audience text[], resource text[], scope text,
+    narrowed_to json, source_ip text, roles text[], policies text[], statements json, decidable boolean)
+  ON CONFLICT (event_id) DO NOTHING
+  RETURNING event_id`;
+
+/** Writes exchanges from their events into the record, each once, however often its event comes. */
+@Injectable()
+export class ExchangeWriter {
+  constructor(
+    private readonly database: PolicyDatabase,
+    private readonly clock: Clock,
+    private readonly logger: Logger,
+    @Optional() private readonly bounds: RecordBounds = new RecordBounds(),
+  ) {}
+
+  /**
+   * Resolves once the batch is committed, with how many exchanges were new. Other events, and what has no place in
+   * the record any more, are passed over.
+   * @throws UnavailableError
+   */
+  async store(batch: StreamedEvent[]): Promise<number> {
+    const rows = batch.flatMap((streamed) => this.rowOf(streamed) ?? []);
+    try {
+      return await this.insert(rows);
+    } catch (error) {
+      if (!isUnstorable(error)) throw error;
+    }
+    let stored = 0;
+    for (const row of rows) stored += await this.insertAlone(row);
+    return stored;
+  }
+
+  private rowOf({ event, streamSequence }: StreamedEvent): ExchangeRow | null {
+    if (!isExchange(event)) return null;
+    const row = exchangeRow(event);
+    if (row === null) this.logger.error('not an exchange as events describe them, passed over', { streamSequence });
+    return row !== null && Date.parse(row.time) >= this.clock.now() - this.bounds.maxAgeMs ? row : null;
+  }
+
+  /** One that PostgreSQL cannot hold must not hold up those behind it; the trail has a placeholder for it. */
+  private async insertAlone(row: ExchangeRow): Promise<number> {
+    try {
+      return await this.insert([row]);
+    } catch (error) {
+      if (!isUnstorable(error)) throw error;
+      this.logger.error('an exchange could not be stored, passed over', { error });
+      return 0;
+    }
+  }
+
+  private async insert(rows: ExchangeRow[]): Promise<number> {
+    if (rows.length === 0) return 0;
+    return (await this.database.query(INSERT, [JSON.stringify(rows)], BATCH_LIMIT)).length;
+  }
+}

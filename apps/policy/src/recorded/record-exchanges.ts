@@ -1,0 +1,34 @@
+import { AUDIT_STREAMS, type AuditStreamName } from '@countersign/contracts';
+import { AuditStream } from '@countersign/messaging';
+import { Metrics } from '@countersign/platform';
+import { Injectable, type OnApplicationBootstrap } from '@nestjs/common';
+import { ExchangeWriter } from './exchange-writer';
+
+const BATCH_SIZE = 100;
+/** A place of its own in both streams, beside that of the trail. */
+const DURABLE = 'policy-recorded';
+
+/** Carries the exchanges of both streams into policy's own record; a batch is acknowledged after its commit. */
+@Injectable()
+export class RecordExchanges implements OnApplicationBootstrap {
+  private readonly stored;
+
+  constructor(
+    private readonly stream: AuditStream,
+    private readonly writer: ExchangeWriter,
+    metrics: Metrics,
+  ) {
+    this.stored = metrics.counter('countersign_recorded_exchanges_total', 'Exchanges that policy recorded', ['stream']);
+  }
+
+  onApplicationBootstrap(): void {
+    for (const stream of Object.keys(AUDIT_STREAMS) as AuditStreamName[]) {
+      this.stream.consume({
+        stream,
+        durable: DURABLE,
+        batchSize: BATCH_SIZE,
+        handler: async (batch) => this.stored.inc({ stream }, await this.writer.store(batch)),
+      });
+    }
+  }
+}

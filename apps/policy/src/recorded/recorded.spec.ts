@@ -1,0 +1,213 @@
+import type { CloudEvent } from '@countersign/contracts';
+import { InProcessBus, SqlAuditStream, type StreamedEvent } from '@countersign/messaging';
+import { Clock, Logger } from '@countersign/platform';
+import { PolicyDatabase } from '../policy-database';
+import { eventually, PolicyServices, type PolicyService } from '../policy-service.fixture';
+import { exchangeEvent, GITHUB, refusedEvent, unverifiedEvent } from './exchange-events.fixture';
+import { ExchangePruning } from './exchange-pruning';
+import { exchangeRow } from './exchange-row';
+import { ExchangeWriter } from './exchange-writer';
+import { RecordBounds } from './record-bounds';
+import type { RecordedExchange } from './recorded-exchange';
+import { RecordedExchanges } from './recorded-exchanges';
+
+const DAY_MS = 24 * 60 * 60 * 1000;
+const silent = new Logger('test', 'silent');
+const services = new PolicyServices();
+let service: PolicyService;
+let recorded: RecordedExchanges;
+
+beforeAll(async () => {
+  service = await services.start();
+  recorded = new RecordedExchanges(service.database);
+});
+
+afterAll(() => services.stop());
+
+const daysAgo = (days: number): Date => new Date(Date.now() - days * DAY_MS);
+const countOf = async (): Promise<number> =>
+  (await service.database.query<{ count: number }>('SELECT count(*)::int AS count FROM policy.recorded_exchanges'))[0]
+    ?.count ?? 0;
+const untilRecorded = (count: number): Promise<number> => eventually(countOf, (now) => now >= count, 30_000);
+const streamed = (events: CloudEvent[]): StreamedEvent[] =>
+  events.map((event, at) => ({ event, streamSequence: at + 1 }));
+const writer = (bounds?: RecordBounds): ExchangeWriter =>
+  new ExchangeWriter(service.database, new Clock(), silent, bounds);
+
+async function within(from: Date, to: Date): Promise<RecordedExchange[]> {
+  const found: RecordedExchange[] = [];
+  for await (const batch of recorded.within({ from, to })) found.push(...batch);
+  return found;
+}
+
+beforeEach(() => service.sql('TRUNCATE policy.recorded_exchanges'));
+
+describe('the record of exchanges', () => {
+  it('gets every attempt from the streams, whole and once, whichever stream it is in', async () => {
+    const statements = [{ policy: 'p', sid: null }];
+    const decision = { roles: ['deploy'], shadowRoles: [], policies: ['p'], statements, revision: 3 };
+    const permissions = [{ type: 'countersign_permission' as const, actions: ['a'], resources: ['r'] }];
+    const request = {
+      ...{ audience: ['a'], resource: ['https://r'], scope: 'role:deploy' },
+      ...{ roles: ['deploy'], policies: null, permissions },
+    };
+    const granted = exchangeEvent({ decision, request });
+    const refused = unverifiedEvent({ detail: 'no key fits', traceId: 't' });
+    await service.stream.append('audit', granted);
+    await service.stream.append('refusals', refused);
+    await service.stream.append('audit', { ...exchangeEvent(), type: 'dev.countersign.policy.applied.v1' });
+    await service.stream.append('audit', { ...exchangeEvent(), data: { outcome: 'granted' } });
+    await service.stream.append('audit', exchangeEvent());
+    await untilRecorded(3);
+    expect(await recorded.findByEventId(granted.id)).toEqual({
+      eventId: granted.id,
+      traceId: granted.data['traceId'],
+      time: new Date(granted.time),
+      outcome: 'granted',
+      ...{ class: null, reason: null, detail: null, issuer: 'github', subject: 'repo:acme/web:ref:refs/heads/main' },
+      claims: { iss: GITHUB, aud: 'countersign', sub: 'repo:acme/web:ref:refs/heads/main' },
+      unverified: null,
+      ...{ audience: ['a'], resource: ['https://r'], scope: 'role:deploy', sourceIp: '203.0.113.7' },
+      narrowedTo: { roles: ['deploy'], policies: null, permissions },
+      ...{ roles: ['deploy'], policies: ['p'], statements },
+      decidable: true,
+    });
+    expect(await recorded.findByTraceId('t')).toMatchObject([
+      {
+        ...{ eventId: refused.id, class: 'token not valid', reason: 'verify', detail: 'no key fits', claims: null },
+        unverified: { header: { alg: 'RS256' }, claims: { sub: 'somebody' } },
+        decidable: false,
+      },
+    ]);
+    expect(await countOf()).toBe(3);
+  });
+
+  it('has what happened while the service was down', async () => {
+    const before = await services.start();
+    await before.stop();
+    const database = new PolicyDatabase({ url: before.databaseUrl, logger: silent });
+    await database.whenReady();
+    const stream = new SqlAuditStream({ query: (sql, parameters) => database.query(sql, parameters), logger: silent });
+    const events = [exchangeEvent(), exchangeEvent()];
+    for (const event of events) await stream.append('audit', event);
+    await services.startOn(before.databaseUrl, new InProcessBus(silent));
+    const record = new RecordedExchanges(database);
+    for (const { id } of events)
+      await eventually(
+        () => record.findByEventId(id),
+        (found) => found !== null,
+        30_000,
+      );
+    await stream.close();
+    await database.close();
+  });
+
+  it('has an event once that is delivered again', async () => {
+    const batch = streamed([exchangeEvent(), refusedEvent(), exchangeEvent()]);
+    expect(await writer().store(batch)).toBe(3);
+    expect(await writer().store([...batch, ...streamed([exchangeEvent()])])).toBe(1);
+    expect(await writer().store([...batch, ...batch])).toBe(0);
+    expect(await countOf()).toBe(4);
+  });
+
+  it('passes over what PostgreSQL cannot hold, and keeps what came with it', async () => {
+    const batch = streamed([exchangeEvent(), exchangeEvent({ detail: 'a\u0000b' }), exchangeEvent()]);
+    expect(await writer().store(batch)).toBe(2);
+  });
+
+  it('gives what can be decided again of a time range, oldest first, with both ends', async () => {
+    const times = [5, 4, 3, 2, 1].map(daysAgo);
+    const events = times.map((time, at) => (at === 2 ? unverifiedEvent({}, time) : exchangeEvent({}, time)));
+    await writer().store(streamed([...events].reverse()));
+    const range = [times[1], times[4]] as [Date, Date];
+    expect((await within(...range)).map(({ eventId }) => eventId)).toEqual([1, 3, 4].map((at) => events[at]?.id));
+    expect(await recorded.countUndecidable({ from: range[0], to: range[1] })).toBe(1);
+  });
+
+  it('gives all of a range that has more than one batch, many at one time included', async () => {
+    const time = daysAgo(1);
+    const events = Array.from({ length: 2_300 }, () => exchangeEvent({}, time));
+    await writer().store(streamed(events));
+    expect(new Set((await within(time, time)).map(({ eventId }) => eventId)).size).toBe(2_300);
+  });
+
+  it('says what was last used when, and how often', async () => {
+    const statements = [{ policy: 'p', sid: 's' }];
+    const decision = { roles: ['a', 'b'], shadowRoles: ['c'], policies: ['p'], statements, revision: 1 };
+    const [first, last] = [daysAgo(3), daysAgo(2)];
+    const events = [
+      exchangeEvent({ decision }, first),
+      exchangeEvent({ decision }, last),
+      refusedEvent({ issuer: 'x' }),
+    ];
+    await writer().store(streamed(events));
+    const use = { count: 2, lastAt: last, sid: null };
+    expect(await recorded.lastUses({ from: daysAgo(10), to: new Date() })).toEqual([
+      { kind: 'JwtIssuer', name: 'github', ...use },
+      { kind: 'Role', name: 'a', ...use },
+      { kind: 'Role', name: 'b', ...use },
+      { kind: 'Statement', name: 'p', ...use, sid: 's' },
+    ]);
+  });
+});
+
+describe('the bounds of the record', () => {
+  class SmallBounds extends RecordBounds {
+    override readonly most = { granted: 3, refused: 2, unverified: 1 };
+  }
+  const prune = (bounds?: RecordBounds): Promise<number> =>
+    new ExchangePruning(service.database, new Clock(), silent, bounds).prune();
+
+  it('keeps 90 days, and nothing older is let in', async () => {
+    class AnyAge extends RecordBounds {
+      override readonly maxAgeMs = Infinity;
+    }
+    const ages = [1, 89, 91, 400].map((days) => exchangeEvent({}, daysAgo(days)));
+    expect(await writer().store(streamed(ages))).toBe(2);
+    expect(await writer(new AnyAge()).store(streamed(ages))).toBe(2);
+    expect(await prune()).toBe(2);
+    expect(await countOf()).toBe(2);
+  });
+
+  it('keeps the newest of each family, and strangers push out nothing of the others', async () => {
+    const events = [4, 3, 2, 1].flatMap((days) =>
+      [exchangeEvent, refusedEvent, unverifiedEvent].map((make) => make({}, daysAgo(days))),
+    );
+    await writer().store(streamed(events));
+    expect(await prune(new SmallBounds())).toBe(6);
+    const rows = await service.database.query<{ family: string; oldest: Date }>(
+      'SELECT family, min(time) AS oldest FROM policy.recorded_exchanges GROUP BY family ORDER BY family',
+    );
+    expect(rows.map(({ family }) => family)).toEqual(['granted', 'refused', 'unverified']);
+    expect(rows.map(({ oldest }) => Math.round((Date.now() - oldest.getTime()) / DAY_MS))).toEqual([3, 2, 1]);
+  });
+});
+
+describe('what can be decided again', () => {
+  const own = { iss: 'https://sts.example', sub: 'github:x' };
+  const cases: [string, CloudEvent, boolean][] = [
+    ['granted', exchangeEvent(), true],
+    ['refused by policy', refusedEvent(), true],
+    ['refused for its target', refusedEvent({ reason: 'target_not_allowed' }), true],
+    ['refused for its scope', refusedEvent({ reason: 'scope_not_allowed' }), true],
+    ['refused before verification', unverifiedEvent(), false],
+    ['refused before a role was considered', refusedEvent({ reason: 'actor_not_allowed', decision: null }), false],
+    ['a replay', refusedEvent({ reason: 'replayed' }), false],
+    ['voided', exchangeEvent({ outcome: 'voided', reason: 'not_recorded' }), false],
+    ['a token of ours that was narrowed', exchangeEvent({ claims: own }), false],
+    ['claims that were cut', exchangeEvent({ shortened: ['claims'] }), false],
+    ['a request that was cut', exchangeEvent({ shortened: ['request'] }), false],
+    ['a detail that was cut', exchangeEvent({ shortened: ['detail'] }), true],
+    ['a scope of an older version', exchangeEvent({ request: { scope: 'role:x', roles: undefined } }), false],
+    ['no scope of an older version', exchangeEvent({ request: { roles: undefined } }), true],
+  ];
+
+  it.each(cases)('%s', (_, event, decidable) => {
+    expect(exchangeRow(event)).toMatchObject({ decidable });
+  });
+
+  it('nothing that does not have the form of an exchange', () => {
+    expect(exchangeRow({ ...exchangeEvent(), data: {} })).toBeNull();
+    expect(exchangeRow({ ...exchangeEvent(), time: 'noon' })).toBeNull();
+  });
+});
