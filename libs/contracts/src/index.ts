@@ -2,6 +2,8 @@ export { ADMIN_ACTIONS, ADMIN_RESOURCE, type AdminAction } from './access';
 export { parseDocument, type FieldError, type ParseResult, type ParsedDocument } from './documents';
 export { crossCheck } from './documents-cross-check';
 export { documentFindings } from './documents-findings';
+export { isPolicyTest, parsePolicyTest, type ParsePolicyTestResult } from './documents-policy-test';
+export type { PolicyTestCaseAnswer, PolicyTestsAnswer } from './policy-test-payloads';
 export {
   AUDIT_STREAMS,
   EVENT_TYPES,
