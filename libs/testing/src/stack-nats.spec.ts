@@ -10,6 +10,11 @@ import { repository, startStackNats } from './stack-servers';
 import type { TestServer } from './servers/test-server';
 
 const SERVICES = ['discovery', 'exchange', 'policy', 'audit'] as const;
+/** Who consumes the streams, and under which durable name. */
+const CONSUMERS = [
+  ['audit', 'audit'],
+  ['policy', 'policy-recorded'],
+] as const;
 /** In the code: who says it publishes a subject, who listens subscribes to it. */
 const DIRECTION = { request: 'publish', publish: 'publish', serve: 'subscribe', subscribe: 'subscribe' } as const;
 const SUBJECTS: string[] = Object.values(contracts)
@@ -119,11 +124,14 @@ test.each(SERVICES)('%s reads no inbox but its own, no wildcard, and answers nob
   ]);
 });
 
-test('nobody may delete or purge a stream, and only audit makes and consumes them', async () => {
+test('nobody may delete or purge a stream, and only audit makes and consumes them as it likes', async () => {
   const api = ['STREAM.CREATE', 'STREAM.DELETE', 'STREAM.PURGE', 'STREAM.MSG.DELETE', 'STREAM.UPDATE', 'STREAM.INFO'];
   const wanted = [
     ...api.map((call) => `publish $JS.API.${call}.COUNTERSIGN_AUDIT`),
     'publish $JS.API.CONSUMER.MSG.NEXT.COUNTERSIGN_AUDIT.audit',
+    'publish $JS.API.CONSUMER.DURABLE.CREATE.COUNTERSIGN_AUDIT.other',
+    'publish $JS.API.CONSUMER.DELETE.COUNTERSIGN_AUDIT.audit',
+    'publish $JS.ACK.COUNTERSIGN_AUDIT.audit.1.1.1.1.0',
   ];
   const granted = await Promise.all(SERVICES.map(async (service) => [service, await allowed(service, wanted)]));
   const info = ['publish $JS.API.STREAM.INFO.COUNTERSIGN_AUDIT'];
@@ -136,6 +144,8 @@ test('nobody may delete or purge a stream, and only audit makes and consumes the
       'publish $JS.API.STREAM.UPDATE.COUNTERSIGN_AUDIT',
       ...info,
       'publish $JS.API.CONSUMER.MSG.NEXT.COUNTERSIGN_AUDIT.audit',
+      'publish $JS.API.CONSUMER.DURABLE.CREATE.COUNTERSIGN_AUDIT.other',
+      'publish $JS.ACK.COUNTERSIGN_AUDIT.audit.1.1.1.1.0',
     ],
   });
 });
@@ -165,18 +175,26 @@ test('a request is answered across users', async () => {
   expect((await exchange.request('policy.decide', '{}', { timeout: 5_000 })).string()).toBe('yes');
 });
 
-test('an event is appended by one user, heard by other systems and consumed by audit', async () => {
+test('an event is appended by one user, heard by other systems and consumed by audit and by policy', async () => {
   const [exchange, audit] = [await connectAs('exchange'), await connectAs('audit')];
   const manager = await jetstreamManager(audit);
   await manager.streams.add({ name: 'COUNTERSIGN_AUDIT', subjects: ['countersign.audit.>'] });
-  await manager.consumers.add('COUNTERSIGN_AUDIT', { durable_name: 'audit', ack_policy: AckPolicy.Explicit });
+  await manager.streams.add({ name: 'COUNTERSIGN_REFUSALS', subjects: ['countersign.refusals.>'] });
   const subscriber = await connectAs('subscriber');
   const heard = subscriber.subscribe('countersign.audit.>', { max: 1 });
   await subscriber.flush();
   await jetstream(exchange).publish('countersign.audit.exchange.granted', '{"id":"1"}');
+  await jetstream(exchange).publish('countersign.refusals.exchange.denied', '{"id":"2"}');
   for await (const message of heard) expect(message.json()).toEqual({ id: '1' });
-  const consumer = await jetstream(audit).consumers.get('COUNTERSIGN_AUDIT', 'audit');
-  const message = await consumer.next({ expires: 5_000 });
-  expect(message?.json()).toEqual({ id: '1' });
-  expect(await message?.ackAck()).toBe(true);
+  for (const [user, durable] of CONSUMERS) {
+    const own = await jetstreamManager(await connectAs(user), { checkAPI: false });
+    for (const stream of ['COUNTERSIGN_AUDIT', 'COUNTERSIGN_REFUSALS']) {
+      await own.consumers.add(stream, { durable_name: durable, ack_policy: AckPolicy.Explicit });
+      const consumer = await own.jetstream().consumers.get(stream, durable);
+      expect((await consumer.info()).num_pending).toBe(1);
+      const message = await consumer.next({ expires: 5_000 });
+      expect(message?.json()).toEqual({ id: stream === 'COUNTERSIGN_AUDIT' ? '1' : '2' });
+      expect(await message?.ackAck()).toBe(true);
+    }
+  }
 });
