@@ -286,6 +286,17 @@ describe('a valid document is normalised', () => {
     });
   });
 
+  test('a repository as principal pins the public issuer of its platform, unless the condition lists another', () => {
+    const written = (condition?: object) => specOf(role({ policy: 'p', principal: 'github:acme/web', condition }));
+    expect(written()).toMatchObject({
+      principal: null,
+      repositories: [{ platform: 'github', path: 'acme/web', ref: null }],
+      condition: { StringEqual: { 'jwt:iss': [github] } },
+    });
+    const condition = { StringEqual: { 'jwt:iss': ['https://ghe.example.com/_services/token'] } };
+    expect(written(condition)).toMatchObject({ condition });
+  });
+
   test.each([
     ['90s', 90],
     ['1h30m', 5_400],
