@@ -6,37 +6,36 @@ export const failedChecks = ({ checks }: ExplainedRole): ExplainedCheck[] => che
 /** How many things keep a role from granting: the checks that fail, and that it is a shadow role. */
 export const obstacles = (role: ExplainedRole): number => failedChecks(role).length + (role.shadow ? 1 : 0);
 
-interface Ranked {
-  role: ExplainedRole;
-  obstacles: number;
-  /** Somebody switched it off: not what the operator is looking for while another role is as near. */
-  isOff: boolean;
-  distance: number;
-}
-
 /** Roles by what keeps them from granting: fewest first, then the closest values, the most checks, the name. */
 export const nearestFirst = (roles: readonly ExplainedRole[]): ExplainedRole[] =>
   roles
-    .map(rank)
+    .map((role) => ({ role, obstacles: obstacles(role), distance: distanceOf(role) }))
     .sort(compare)
     .map(({ role }) => role);
 
-function rank(role: ExplainedRole): Ranked {
-  const failed = failedChecks(role);
-  const distance = failed.reduce((sum, check) => sum + distanceOf(check), 0);
-  const isOff = role.shadow || failed.some(({ key }) => key === 'disabled');
-  return { role, obstacles: obstacles(role), isOff, distance };
+interface Ranked {
+  role: ExplainedRole;
+  obstacles: number;
+  distance: number;
 }
 
 const compare = (one: Ranked, other: Ranked): number =>
   one.obstacles - other.obstacles ||
-  Number(one.isOff) - Number(other.isOff) ||
   one.distance - other.distance ||
   other.role.checks.length - one.role.checks.length ||
   (one.role.name < other.role.name ? -1 : 1);
 
+/** Somebody switched it off: further away than a value much like the one wanted, nearer than one quite unlike it. */
+const SWITCHED_OFF = 0.5;
+
+const distanceOf = (role: ExplainedRole): number =>
+  failedChecks(role).reduce((sum, check) => sum + checkDistance(check), role.shadow ? SWITCHED_OFF : 0);
+
 /** 0 for the same text, 1 for nothing in common or nothing there. */
-function distanceOf({ actual, expected }: ExplainedCheck): number {
+function checkDistance({ key, actual, expected }: ExplainedCheck): number {
+  if (key === 'disabled') return SWITCHED_OFF;
+  // Whoever names other roles or policies does not mean this one.
+  if (key === 'scope') return 2;
   const texts = (Array.isArray(actual) ? actual : [actual]).filter((item) => item !== null).map(String);
   return Math.min(1, ...texts.flatMap((text) => expected.map((other) => textDistance(text, other))));
 }

@@ -4,7 +4,7 @@ import type { RoleDocument } from '../documents';
 
 /** The snapshot as it would be with another version of one role; null when that version is not valid. */
 export function withRole(snapshot: Snapshot, { name, spec }: RoleDocument): Snapshot | null {
-  const compiled = compileRole(name, spec, snapshot.publicUrl);
+  const compiled = compileRole(name, spec, snapshot.publicUrl, snapshot.pins);
   if (!compiled.ok) return null;
   const { role } = compiled;
   const { rolesByIssuer: index } = snapshot;
