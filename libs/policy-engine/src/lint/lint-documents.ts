@@ -1,12 +1,58 @@
 import type { CountersignDocument } from '../documents';
-import type { LintFinding } from './lint-findings';
+import { lintContext, type LintContext } from './lint-context';
+import type { LintFinding, Severity } from './lint-findings';
+import type { Draft, LintRule } from './lint-rule';
+import { lintRules } from './lint-rules';
+import { viewRole } from './role-view';
 
 export interface LintOptions {
   /** Only findings of these documents; the others are what they are seen against. Left out: all. */
   only?: ReadonlySet<CountersignDocument>;
 }
 
-/** What the documents, seen together, say that is dangerous, dead, or better said otherwise. */
-export function lintDocuments(_documents: readonly CountersignDocument[], _options: LintOptions = {}): LintFinding[] {
-  return [];
+const rank: Record<Severity, number> = { error: 0, warning: 1, info: 2 };
+
+/**
+ * What valid documents, seen together, say that is dangerous, dead, or better said otherwise: in the order of the
+ * documents, the gravest of each first. Disabled documents are silent.
+ */
+export function lintDocuments(documents: readonly CountersignDocument[], { only }: LintOptions = {}): LintFinding[] {
+  const context = lintContext(documents);
+  return documents
+    .filter((document) => (only?.has(document) ?? true) && !isDisabled(document))
+    .flatMap((document) => lintDocument(document, context));
+}
+
+const isDisabled = (document: CountersignDocument): boolean => document.kind !== 'Policy' && document.spec.disabled;
+
+function lintDocument(document: CountersignDocument, context: LintContext): LintFinding[] {
+  const { kind, name } = document;
+  const findings = draftsOf(document, context).map(({ rule, draft }): LintFinding => ({
+    rule: rule.id,
+    severity: draft.severity ?? rule.severity,
+    resource: { kind, name },
+    path: draft.path,
+    message: draft.message,
+    admits: draft.admits ?? [],
+    fix: draft.fix ?? rule.fix,
+  }));
+  return findings.sort((one, other) => rank[one.severity] - rank[other.severity]);
+}
+
+interface Found {
+  rule: LintRule;
+  draft: Draft;
+}
+
+function draftsOf(document: CountersignDocument, context: LintContext): Found[] {
+  const role = document.kind === 'Role' ? viewRole(document, context.issuers) : null;
+  return lintRules.flatMap((rule) => {
+    const drafts = (): Draft[] => {
+      if (rule.kind === 'any') return rule.lint(document, context);
+      if (rule.kind === 'Role') return role ? rule.lint(role, context) : [];
+      if (rule.kind === 'Policy') return document.kind === 'Policy' ? rule.lint(document, context) : [];
+      return document.kind === 'JwtIssuer' ? rule.lint(document, context) : [];
+    };
+    return drafts().map((draft) => ({ rule, draft }));
+  });
 }

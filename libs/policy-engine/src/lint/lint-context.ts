@@ -1,0 +1,59 @@
+import type { CountersignDocument, JwtIssuerDocument, PolicyDocument, RoleDocument } from '../documents';
+
+/** The documents seen together. */
+export interface LintContext {
+  /** By `iss`, enabled ones before disabled ones. */
+  issuers: ReadonlyMap<string, JwtIssuerDocument>;
+  policies: ReadonlyMap<string, PolicyDocument>;
+  /** Enabled roles by the policies they name. */
+  rolesOf: ReadonlyMap<string, readonly RoleDocument[]>;
+  /** How often each action is written, in all policies. */
+  actions: ReadonlyMap<string, number>;
+  /** Spellings of actions that differ in nothing but case. */
+  actionSpellings: ReadonlyMap<string, readonly string[]>;
+  /** Documents of one kind whose names look the same. */
+  lookAlikes: ReadonlyMap<string, readonly CountersignDocument[]>;
+}
+
+export function lintContext(documents: readonly CountersignDocument[]): LintContext {
+  const issuers = documents.filter((document) => document.kind === 'JwtIssuer');
+  const policies = documents.filter((document) => document.kind === 'Policy');
+  const roles = documents.filter((document) => document.kind === 'Role').filter(({ spec }) => !spec.disabled);
+  const actions = countActions(policies);
+  return {
+    issuers: new Map(
+      [...issuers]
+        .sort((one, other) => Number(other.spec.disabled) - Number(one.spec.disabled))
+        .map((issuer) => [issuer.spec.iss, issuer]),
+    ),
+    policies: new Map(policies.map((policy) => [policy.name, policy])),
+    rolesOf: group(roles.flatMap((role) => role.spec.policy.map((name) => [name, role] as const))),
+    actions,
+    actionSpellings: group([...actions.keys()].map((action) => [action.toLowerCase(), action] as const)),
+    lookAlikes: group(documents.map((document) => [skeleton(document), document] as const)),
+  };
+}
+
+function countActions(policies: readonly PolicyDocument[]): Map<string, number> {
+  const counts = new Map<string, number>();
+  for (const { spec } of policies) {
+    for (const action of spec.statement.flatMap((statement) => statement.action)) {
+      counts.set(action, (counts.get(action) ?? 0) + 1);
+    }
+  }
+  return counts;
+}
+
+function group<K, V>(entries: readonly (readonly [K, V])[]): Map<K, V[]> {
+  const grouped = new Map<K, V[]>();
+  for (const [key, value] of entries) {
+    const list = grouped.get(key);
+    if (list) list.push(value);
+    else grouped.set(key, [value]);
+  }
+  return grouped;
+}
+
+/** The same for names that people mistake for each other; names are lower case ASCII. */
+export const skeleton = ({ kind, name }: CountersignDocument): string =>
+  `${kind}/${name.replaceAll(/[-.]+/g, '-').replaceAll('1', 'l').replaceAll('0', 'o').replaceAll('rn', 'm').replaceAll('vv', 'w')}`;
