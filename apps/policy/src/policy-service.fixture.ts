@@ -15,11 +15,13 @@ import {
   ServiceConfig,
   startService,
   type Environment,
+  type HealthReport,
   type RunningService,
 } from '@countersign/platform';
 import { createTestDatabase, runSql, startPostgres, type TestServer } from '@countersign/testing';
 import { generateSigningKey, signAccessToken, type AccessTokenClaims } from '@countersign/tokens';
 import { PolicyConfig } from './config';
+import { DirectoryTimes } from './directory/resources-directory';
 import { PolicyDatabase } from './policy-database';
 import { PolicyModule } from './policy.module';
 import { MonotonicClock } from './snapshot/monotonic-clock';
@@ -27,7 +29,7 @@ import { MonotonicClock } from './snapshot/monotonic-clock';
 export const PUBLIC_URL = 'https://sts.example';
 export const ADMIN_TOKEN = 'a'.repeat(32);
 
-const DEADLINE_MS = 10_000;
+const DEADLINE_MS = 30_000;
 
 export const testdata = (name: string): string => readFileSync(join(__dirname, '../testdata', name), 'utf8');
 
@@ -63,6 +65,7 @@ export class FakeClock extends MonotonicClock {
 /** The policy service over HTTP, with a database of its own; the exchange and discovery are stubs on its bus. */
 export interface PolicyService {
   bus: Bus;
+  stream: AuditStream;
   databaseUrl: string;
   database: PolicyDatabase;
   clock: FakeClock;
@@ -71,6 +74,9 @@ export interface PolicyService {
   token(claims?: Partial<AccessTokenClaims>): Promise<string>;
   sql(statement: string): Promise<void>;
   events(): Promise<CloudEvent[]>;
+  /** `/health` of the management port, and the value of a metric there. */
+  health(): Promise<HealthReport>;
+  metric(name: string): Promise<number | null>;
   /** What discovery was asked to check, and what it answers. */
   discovery: { asked: IssuerRegistration[][]; problems: IssuerProblem[]; answers: boolean };
   /** What the exchange says of tokens, by `jti`. */
@@ -82,7 +88,7 @@ export interface PolicyServiceOptions {
   environment?: Environment;
 }
 
-/** Waits until what is asked for holds; fails after ten seconds unless told otherwise. */
+/** Waits until what is asked for holds; fails after half a minute unless told otherwise. */
 export async function eventually<T>(
   probe: () => Promise<T>,
   holds: (value: T) => boolean,
@@ -99,12 +105,13 @@ export async function eventually<T>(
 
 export class PolicyServices {
   private postgres: TestServer | undefined;
-  private readonly cleanUps: (() => Promise<void>)[] = [];
+  private readonly started: PolicyService[] = [];
+  private readonly databases: { drop: () => Promise<void> }[] = [];
 
   async start({ environment = {} }: PolicyServiceOptions = {}): Promise<PolicyService> {
     this.postgres ??= await startPostgres();
     const made = await createTestDatabase(this.postgres);
-    this.cleanUps.push(() => made.drop());
+    this.databases.push(made);
     return this.startOn(made.url, new InProcessBus(silent), environment);
   }
 
@@ -116,18 +123,27 @@ export class PolicyServices {
     whenReady = true,
   ): Promise<PolicyService> {
     const service = await startPolicy(databaseUrl, bus, environment);
-    this.cleanUps.unshift(() => service.stop());
+    this.started.push(service);
     if (whenReady) await ready(service);
     return service;
   }
 
   async stop(): Promise<void> {
-    for (const cleanUp of this.cleanUps) await cleanUp();
+    await Promise.all(this.started.map((service) => service.stop()));
+    for (const database of this.databases) await database.drop();
     await this.postgres?.stop();
   }
 }
 
 const silent = new Logger('test', 'silent');
+
+const SETTINGS = {
+  COUNTERSIGN_PUBLIC_URL: PUBLIC_URL,
+  COUNTERSIGN_ADMIN_TOKEN: ADMIN_TOKEN,
+  COUNTERSIGN_PORT: '0',
+  COUNTERSIGN_MANAGEMENT_PORT: '0',
+  COUNTERSIGN_HOST: '127.0.0.1',
+};
 
 async function startPolicy(databaseUrl: string, bus: Bus, environment: Environment): Promise<PolicyService> {
   const signing = await generateSigningKey('ES256');
@@ -138,13 +154,7 @@ async function startPolicy(databaseUrl: string, bus: Bus, environment: Environme
   const database = new PolicyDatabase({ url: databaseUrl, logger: silent });
   const stream = new SqlAuditStream({ query: (sql, parameters) => database.query(sql, parameters), logger: silent });
   const clock = new FakeClock();
-  const settings = {
-    COUNTERSIGN_PUBLIC_URL: PUBLIC_URL,
-    COUNTERSIGN_ADMIN_TOKEN: ADMIN_TOKEN,
-    COUNTERSIGN_PORT: '0',
-    COUNTERSIGN_HOST: '127.0.0.1',
-    ...environment,
-  };
+  const settings = { ...SETTINGS, ...environment };
   const service = await startService({
     name: 'policy',
     config: new ServiceConfig(settings),
@@ -157,6 +167,7 @@ async function startPolicy(databaseUrl: string, bus: Bus, environment: Environme
       [AuditStream, stream],
       [AdminAccess, new BusAdminAccess(bus)],
       [MonotonicClock, clock],
+      [DirectoryTimes, { pollMs: 500, quietMs: 50, events: true }],
     ],
   });
   let stopped: Promise<void> | undefined;
@@ -165,6 +176,7 @@ async function startPolicy(databaseUrl: string, bus: Bus, environment: Environme
     signAccessToken({ claims: { ...someClaims(), ...claims }, key: signing });
   return {
     bus,
+    stream,
     database,
     databaseUrl,
     clock,
@@ -176,9 +188,19 @@ async function startPolicy(databaseUrl: string, bus: Bus, environment: Environme
       call(`/v1/apply${query}`, { method: 'POST', body: yaml, type: 'application/yaml' }),
     sql: (statement: string) => runSql(databaseUrl, statement),
     events: async () => (await storedEvents(database)).map(({ event }) => JSON.parse(event) as CloudEvent),
+    ...managementOf(service),
     stop: () => (stopped ??= service.stop()),
   };
 }
+
+const managementOf = ({ managementUrl }: RunningService): Pick<PolicyService, 'health' | 'metric'> => ({
+  health: async () => (await fetch(`${managementUrl}/health`)).json() as Promise<HealthReport>,
+  metric: async (name) => {
+    const text = await (await fetch(`${managementUrl}/metrics`)).text();
+    const [, value] = text.match(new RegExp(`^${name} (.+)$`, 'm')) ?? [];
+    return value === undefined ? null : Number(value);
+  },
+});
 
 async function ready({ database, call }: PolicyService): Promise<void> {
   await database.whenReady();

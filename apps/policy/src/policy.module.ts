@@ -2,28 +2,39 @@ import { Module } from '@nestjs/common';
 import { AccessController } from './access/access.controller';
 import { EvaluateAccess } from './access/evaluate-access';
 import { AnswerDecisions } from './decisions/answer-decisions';
-import { ApplyDirectory } from './documents/apply-directory';
+import { DirectoryStatus } from './directory/directory-status';
+import { ResourcesDirectory } from './directory/resources-directory';
 import { ApplyDocuments } from './documents/apply-documents';
 import { ApplyController } from './documents/apply.controller';
 import { Resources } from './documents/resources';
 import { ResourcesController } from './documents/resources.controller';
 import { RestoreRevision } from './documents/restore-revision';
 import { RevisionsController } from './documents/revisions.controller';
+import { PolicyTestsController } from './policy-tests/policy-tests.controller';
+import { RunPolicyTests } from './policy-tests/run-policy-tests';
+import { ExchangePruning } from './recorded/exchange-pruning';
+import { ExchangeWriter } from './recorded/exchange-writer';
+import { RecordExchanges } from './recorded/record-exchanges';
 import { RecordedExchanges } from './recorded/recorded-exchanges';
 import { CurrentSnapshot } from './snapshot/current-snapshot';
 
 /** The decision point and the administration point. Needs PolicyConfig, PolicyDatabase, Bus, AuditStream and AdminAccess. */
 @Module({
-  controllers: [ApplyController, ResourcesController, RevisionsController, AccessController],
+  controllers: [ApplyController, ResourcesController, RevisionsController, AccessController, PolicyTestsController],
   providers: [
     ApplyDocuments,
-    ApplyDirectory,
+    DirectoryStatus,
+    ResourcesDirectory,
     Resources,
     RestoreRevision,
     CurrentSnapshot,
     AnswerDecisions,
     EvaluateAccess,
     RecordedExchanges,
+    ExchangeWriter,
+    RecordExchanges,
+    ExchangePruning,
+    RunPolicyTests,
   ],
 })
 export class PolicyModule {}

@@ -1,7 +1,7 @@
 export { AdminAccess, AdminGuard, Author, Public, RequireAction } from './admin.guard';
 export { Clock } from './clock';
 export { createEvent, uuidV7, type EventInput } from './event';
-export { Readiness } from './health';
+export { Readiness, type HealthReport } from './health';
 export { Logger, type LogFields } from './logger';
 export { Metrics } from './metrics';
 export { describeModule } from './openapi';

@@ -8,7 +8,7 @@ const STOP_LIMIT_MS = 20_000;
  * The life of a service process: start it, stop it on SIGTERM or SIGINT, exit 0. A wrong configuration is one line
  * on standard error and exit code 78.
  */
-export function runService(start: () => Promise<RunningService>): void {
+export function runService(start: () => Promise<Pick<RunningService, 'stop'>>): void {
   // Our own requests verify whatever it says; connections to NATS, Redis and PostgreSQL would not.
   if (process.env['NODE_TLS_REJECT_UNAUTHORIZED'] === '0')
     endWith(new ConfigError('NODE_TLS_REJECT_UNAUTHORIZED=0: certificates are always verified; remove it'));
@@ -29,7 +29,7 @@ function endWith(error: unknown): never {
   process.exit(isConfig ? EX_CONFIG : 1);
 }
 
-function stopOnSignal(service: RunningService): void {
+function stopOnSignal(service: Pick<RunningService, 'stop'>): void {
   let isStopping = false;
   const stop = (): void => {
     // A terminal's Ctrl-C and the SIGTERM of whoever started us may both come.

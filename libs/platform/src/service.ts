@@ -1,4 +1,5 @@
 import type { Server } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { setTimeout as delay } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import { DynamicModule, Module, StandardSchemaValidationPipe, type Type } from '@nestjs/common';
@@ -34,6 +35,8 @@ export interface ServiceOptions {
 export interface RunningService {
   /** Where it listens; the port is the real one when 0 was asked for. */
   url: string;
+  /** Base URL of the management port on this machine; null without one. */
+  managementUrl: string | null;
   /** Not ready, then the last requests finished, then every connection let go. */
   stop(): Promise<void>;
 }
@@ -114,7 +117,7 @@ export async function startService(options: ServiceOptions): Promise<RunningServ
   };
   const url = listeningUrl(app, config.host);
   logger.info('listening', { url });
-  return { url, stop };
+  return { url, managementUrl: management && `http://127.0.0.1:${portOf(management)}`, stop };
 }
 
 /**
@@ -136,6 +139,8 @@ function listeningUrl(app: NestFastifyApplication, host: string): string {
   const port = typeof address === 'object' && address !== null ? address.port : 0;
   return `http://${host === '0.0.0.0' ? '127.0.0.1' : host}:${port}`;
 }
+
+const portOf = (server: Server): number => (server.address() as AddressInfo).port;
 
 async function closeServer(server: Server | null): Promise<void> {
   if (server === null) return;

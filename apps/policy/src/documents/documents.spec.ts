@@ -2,7 +2,7 @@ import { listIssuers, type ApplyAnswer, type IssuerProblem } from '@countersign/
 import { InProcessBus } from '@countersign/messaging';
 import { Logger } from '@countersign/platform';
 import { parseAllDocuments } from 'yaml';
-import { PolicyServices, PUBLIC_URL, eventually, testdata, type PolicyService } from '../policy-service.fixture';
+import { PolicyServices, PUBLIC_URL, testdata, type PolicyService } from '../policy-service.fixture';
 
 const services = new PolicyServices();
 const walkthrough = testdata('walkthrough.yaml');
@@ -478,22 +478,5 @@ describe('access', () => {
     expect((await service.call('/v1/resources', { token })).status).toBe(200);
     expect((await service.call('/v1/resources/Policy/viewer', { method: 'DELETE', token })).status).toBe(403);
     expect((await service.call('/v1/apply', { method: 'POST', body: policy('p'), token })).status).toBe(403);
-  });
-});
-
-describe('the resources directory', () => {
-  it('applies at the start, owns what it applied, and keeps the API from changing it', async () => {
-    const owned = await services.start({ environment: { COUNTERSIGN_RESOURCES_DIR: `${__dirname}/../../testdata` } });
-    const list = () => owned.call('/v1/resources');
-    await eventually(list, ({ body }) => body.items.length === 10);
-    const { body } = await owned.call('/v1/revisions');
-    expect(body.items).toMatchObject([{ revision: 1, author: 'directory', source: 'directory' }]);
-    const path = '/v1/resources/Policy/viewer';
-    const { body: viewer } = await owned.call(path);
-    expect((await owned.call(path, { method: 'DELETE' })).status).toBe(409);
-    expect((await owned.call(path, { method: 'PUT', body: policy('viewer') })).status).toBe(409);
-    expect((await owned.call(path, { method: 'PUT', body: viewer })).status).toBe(200);
-    const pruned = await owned.call('/v1/apply?prune=true', { method: 'POST', body: policy('mine') });
-    expect(actions(pruned)).toEqual(['created']);
   });
 });

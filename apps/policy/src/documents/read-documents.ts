@@ -22,6 +22,13 @@ export function readDocuments(body: unknown, contentType: string | undefined): u
   return documents;
 }
 
+/**
+ * The raw documents of a file: a YAML stream, or JSON, whose arrays hold one document an element. None is fine.
+ * @throws ProblemError malformed-request, too-large
+ */
+export const readStream = (text: string): unknown[] =>
+  bounded(parseYaml(text).flatMap((document) => (Array.isArray(document) ? (document as unknown[]) : [document])));
+
 function listOf(body: unknown): unknown[] {
   if (typeof body === 'string') return parseYaml(body);
   return Array.isArray(body) ? body : [body];
