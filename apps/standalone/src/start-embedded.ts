@@ -34,7 +34,7 @@ export async function startEmbedded({ variables, dataDir }: EmbeddedEnvironment)
   try {
     const service = await startServices(variables, { ...connection, url, config, logger, wait: server !== null });
     const stop = (): Promise<void> => service.stop().finally(() => server?.stop());
-    return { url: service.url, loopbackIssuers, stop };
+    return { ...service, loopbackIssuers, stop };
   } catch (error) {
     await server?.stop();
     throw error;
