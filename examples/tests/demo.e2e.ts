@@ -14,4 +14,4 @@ test('the demo starts a system of its own and every step goes as expected', asyn
   // Neither a token nor a secret is readable in what it prints.
   expect(out).not.toMatch(/eyJ[\w-]{20,}/);
   expect(out).not.toMatch(/whsec_\w/);
-}, 150_000);
+});

@@ -43,13 +43,13 @@ beforeAll(async () => {
     'https://deploy.example.com': target.url,
     'https://gitlab.com': gitlab.iss,
   });
-}, 120_000);
+});
 
 afterAll(async () => {
   target?.stop();
   await Promise.all([server, ...Object.values(jobs ?? {})].map((started) => started?.stop()));
   await sandbox?.remove();
-}, 60_000);
+});
 
 /** Stands in for the service that the examples deploy to. */
 async function startTarget(): Promise<typeof target> {

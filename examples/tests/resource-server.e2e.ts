@@ -28,12 +28,12 @@ beforeAll(async () => {
   const applied = await sandbox.run('npx countersign apply -f examples/resource-server/documents.yaml', env);
   expect(applied).toMatchObject({ code: 0 });
   [offline, online] = await Promise.all([startApi({}), startApi({ DECIDER_TOKEN: server.adminToken })]);
-}, 60_000);
+});
 
 afterAll(async () => {
   for (const api of [offline, online]) api?.stop();
   await Promise.all([server?.stop(), job?.stop(), sandbox?.remove()]);
-}, 60_000);
+});
 
 /** The example as it stands, once it listens. */
 async function startApi(settings: Record<string, string>): Promise<Api> {

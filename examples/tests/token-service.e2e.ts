@@ -32,12 +32,12 @@ beforeAll(async () => {
   sandbox = await makeSandbox(replacements);
   await cp(join(keys, 'dev-issuer.json'), join(sandbox.folder, '.countersign', 'dev-issuer.json'));
   text = await readFile(join(root, 'docs/token-service.md'), 'utf8');
-}, 60_000);
+});
 
 afterAll(async () => {
   await Promise.all([server?.stop(), issuer?.stop(), sandbox?.remove()]);
   await rm(keys, { recursive: true, force: true });
-}, 60_000);
+});
 
 const run = (script: string): Promise<Finished> =>
   sandbox.run(script, { COUNTERSIGN_URL: server.url, COUNTERSIGN_TOKEN: server.adminToken });

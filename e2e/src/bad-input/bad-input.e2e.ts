@@ -21,7 +21,7 @@ describe('bad input, in the distributed mode', () => {
         condition: { StringEqual: { 'jwt:iss': [issuer.iss], 'jwt:repository_id': ['1001'] } },
       }),
     ]);
-  }, 180_000);
+  });
 
   afterAll(async () => {
     await stack?.stop();

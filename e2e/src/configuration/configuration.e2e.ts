@@ -14,7 +14,7 @@ function start(
     execFile(
       process.execPath,
       [`${apps}/${service}/dist/main.js`],
-      { env, timeout: 20_000 },
+      { env, timeout: 120_000 },
       (error, stdout, stderr) => {
         done({ code: typeof error?.code === 'number' ? error.code : -1, stdout, stderr });
       },

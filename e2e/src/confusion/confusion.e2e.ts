@@ -43,7 +43,7 @@ beforeAll(async () => {
     ...[ENTRA, KEYCLOAK].map((iss, index) => jwtIssuer(`held-${index}`, iss, { jwks: { keys: [held.publicJwk] } })),
     ...[ENTRA, KEYCLOAK].map((iss, index) => attacked.role(`held-${index}`, iss)),
   ]);
-}, 120_000);
+});
 
 afterAll(async () => {
   await attacked?.stop();

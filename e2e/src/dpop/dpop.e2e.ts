@@ -54,7 +54,7 @@ describe('proof of possession (RFC 9449)', () => {
         condition: { StringEqual: { 'jwt:iss': [issuer.iss], 'jwt:repository_id': ['1001'] } },
       }),
     ]);
-  }, 120_000);
+  });
 
   afterAll(async () => {
     await system?.stop();

@@ -28,7 +28,7 @@ describe('the embedded mode', () => {
         condition: { StringEqual: { 'jwt:iss': [issuer.iss], 'jwt:repository_id': ['1001'] } },
       }),
     ]);
-  }, 120_000);
+  });
 
   afterAll(async () => {
     await system?.kill('SIGTERM');

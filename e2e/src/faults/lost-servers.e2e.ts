@@ -1,8 +1,8 @@
-import { eventually, startLocalIssuer, type LocalIssuer, type Stack } from '@countersign/testing';
-import { admin, apply, claimsOf, exchange, startTestStack, type Answer } from '../support/client';
+import { eventually, generous, startLocalIssuer, type LocalIssuer, type Stack } from '@countersign/testing';
+import { admin, adminOnce, apply, claimsOf, exchangeOnce, startTestStack, type Answer } from '../support/client';
 import { githubClaims, jwtIssuer, policy, role } from '../support/documents';
 
-const WITHIN_MS = 3_000;
+const WITHIN_MS = generous(3_000);
 
 describe('a lost server, in the distributed mode', () => {
   let stack: Stack;
@@ -13,7 +13,7 @@ describe('a lost server, in the distributed mode', () => {
 
   /** Exchanges, remembers what was issued, and never accepts anything but the documented answers. */
   async function attempt(subjectToken?: string): Promise<Answer> {
-    const answer = await exchange(stack, subjectToken ?? (await token()));
+    const answer = await exchangeOnce(stack, subjectToken ?? (await token()));
     expect([200, 400, 503]).toContain(answer.status);
     if (answer.status === 200) issued.push(claimsOf(answer.body.access_token).jti as string);
     return answer;
@@ -47,7 +47,7 @@ describe('a lost server, in the distributed mode', () => {
       }),
     ]);
     await recovers();
-  }, 180_000);
+  });
 
   afterAll(async () => {
     await stack?.stop();
@@ -83,8 +83,8 @@ describe('a lost server, in the distributed mode', () => {
   it('PostgreSQL: exchanges go on from the last snapshot, admin calls answer 503, and every grant reaches the trail', async () => {
     await recovers();
     await stack.postgres.kill();
-    expect((await attempt()).status).toBe(200);
-    expect((await admin(stack, 'GET', '/v1/resources')).status).toBe(503);
+    await recovers();
+    expect((await adminOnce(stack, 'GET', '/v1/resources')).status).toBe(503);
     await stack.postgres.restart();
     await eventually(async () => {
       const { status, body } = await admin(
@@ -98,6 +98,6 @@ describe('a lost server, in the distributed mode', () => {
       const missing = issued.filter((jti) => !recorded.has(jti));
       if (status !== 200 || missing.length > 0)
         throw new Error(`${status}: ${missing.length} of ${issued.length} are missing`);
-    }, 30_000);
+    });
   });
 });

@@ -50,7 +50,7 @@ describe('the grants of the token endpoint', () => {
       role('deployers', { policy: ['deploy'], condition, audience: audiences, multipleAudiences: true }),
       role('own', { policy: ['read', 'deploy', 'never'], condition }),
     ]);
-  }, 120_000);
+  });
 
   afterAll(async () => {
     await system?.stop();

@@ -7,7 +7,7 @@ let attacked: AttackedSystem;
 
 beforeAll(async () => {
   attacked = await AttackedSystem.start();
-}, 120_000);
+});
 
 afterAll(() => attacked?.stop());
 

@@ -42,7 +42,7 @@ beforeAll(async () => {
   const published = { kty: 'OKP', crv: 'Ed25519', kid: 'so', x };
   smallOrder = { ...(await generateIssuerKey('EdDSA', 'so')), publicJwk: published };
   attacked = await AttackedSystem.start({ keys: [smallOrder, weak, cubic] });
-}, 120_000);
+});
 
 afterAll(() => attacked?.stop());
 
@@ -281,7 +281,7 @@ describe('a token that was accepted is verified anew each time (JWT-48)', () => 
     return status === 200 ? 200 : body.error_description;
   };
   const eventuallyAnswers = (text: string, answer: string): Promise<void> =>
-    eventually(async () => expect(await answerTo(text)).toBe(answer), 5_000);
+    eventually(async () => expect(await answerTo(text)).toBe(answer));
 
   it('its key was removed', async () => {
     const text = await token();
@@ -298,7 +298,7 @@ describe('a token that was accepted is verified anew each time (JWT-48)', () => 
     await apply(attacked.system, [document({ disabled: true })]);
     await eventuallyAnswers(text, 'untrusted issuer');
     await apply(attacked.system, [document()]);
-    await eventually(async () => expect(await answerTo(text)).toBe(200), 5_000);
+    await eventually(async () => expect(await answerTo(text)).toBe(200));
   });
 
   it('its audience is no longer accepted', async () => {
@@ -311,7 +311,7 @@ describe('a token that was accepted is verified anew each time (JWT-48)', () => 
 
   it('its time has passed', async () => {
     const text = await token(2);
-    await eventually(async () => expect(await answerTo(text)).toBe('token not valid'), 5_000);
+    await eventually(async () => expect(await answerTo(text)).toBe('token not valid'));
   });
 });
 

@@ -35,7 +35,7 @@ describe('each field of a JwtIssuer, through POST /v1/apply and POST /oauth2/tok
     const documents = [...cases.values()].flatMap((one) => one.documents);
     await apply(stack, [policy('deploy', ['Function:Deploy'], ['staging:*']), ...documents]);
     await eventually(async () => expect((await tryToken(stack, named('one-use'))).status).toBe(200));
-  }, 120_000);
+  });
 
   afterAll(async () => {
     await stack?.stop();

@@ -3,13 +3,14 @@ import { gzipSync } from 'node:zlib';
 import type { IssuerStatus } from '@countersign/contracts';
 import {
   eventually,
+  generous,
   selfSigned,
   startLocalIssuer,
   type Certificate,
   type LocalIssuer,
   type Stack,
 } from '@countersign/testing';
-import { apply, exchange, startTestStack } from '../support/client';
+import { apply, exchangeOnce, startTestStack } from '../support/client';
 import { githubClaims, type Spec } from '../support/documents';
 import { startConnectProxy, type ConnectProxy } from './connect-proxy';
 import { startRawIssuer, type RawIssuer, type Serve } from './raw-issuer';
@@ -35,7 +36,7 @@ beforeAll(async () => {
   stack = await keep(startTestStack({ env: { COUNTERSIGN_HTTPS_PROXY: proxy.url } }));
   good = await keep(startLocalIssuer());
   await apply(stack, trusted('good', good.iss));
-}, 180_000);
+});
 
 afterAll(async () => {
   for (const stop of stops.reverse()) await stop();
@@ -48,7 +49,7 @@ async function expectUnusable(name: string, iss: string, expected: object, spec:
   await apply(stack, trusted(name, iss, spec));
   const token = await good.sign(githubClaims(iss));
   const answer = await eventually(async () => {
-    const { status, body, headers } = await exchange(stack, token);
+    const { status, body, headers } = await exchangeOnce(stack, token);
     expect(status).toBe(503);
     return { body, retryAfter: Number(headers.get('retry-after')) };
   });
@@ -166,8 +167,8 @@ describe('an issuer whose keys are a weapon has none, and is given up in time', 
       slowest = Math.max(slowest, performance.now() - began);
     }
     await attack;
-    expect(slowest).toBeLessThan(2_000);
-    expect(performance.now() - start).toBeLessThan(20_000);
+    expect(slowest).toBeLessThan(generous(2_000));
+    expect(performance.now() - start).toBeLessThan(generous(20_000));
     expect((await residentBytes()) - before).toBeLessThan(64 * MEGABYTE);
     expect(sent).toBeLessThan(64 * MEGABYTE);
   });

@@ -11,11 +11,10 @@ import {
   type LocalIssuer,
   type Stack,
 } from '@countersign/testing';
-import { admin, apply, exchange, startTestStack } from '../support/client';
+import { admin, apply, exchangeOnce, startTestStack } from '../support/client';
 import { outcome, outcomes, refresh, statusOf, tokenOf, trusted } from './trusted';
 
 const REPLICAS = 2;
-const WITHIN_MS = 5_000;
 const isSoak = process.env['COUNTERSIGN_SOAK'] === '1';
 const FLOOD = isSoak ? 10_000 : 200;
 const STRANGERS = isSoak ? 50_000 : 1_000;
@@ -41,7 +40,7 @@ describe('keys of trusted issuers, with two replicas of discovery and exchange',
   }
 
   const everywhere = (token: () => Promise<string>, expected: string): Promise<void> =>
-    eventually(async () => expect(await outcomes(stack, token)).toEqual(all(expected)), WITHIN_MS);
+    eventually(async () => expect(await outcomes(stack, token)).toEqual(all(expected)));
 
   const statuses = (name: string): Promise<IssuerStatus[]> =>
     Promise.all(stack.replicasOf('discovery').map(({ url }) => statusOf({ url, adminToken: stack.adminToken }, name)));
@@ -56,7 +55,7 @@ describe('keys of trusted issuers, with two replicas of discovery and exchange',
 
   beforeAll(async () => {
     stack = await startTestStack({ replicas: { discovery: REPLICAS, exchange: REPLICAS } });
-  }, 180_000);
+  });
 
   afterAll(async () => {
     await stack?.stop();
@@ -132,8 +131,8 @@ describe('keys of trusted issuers, with two replicas of discovery and exchange',
       expect(await outcomes(stack, () => tokenOf(issuer))).toEqual(all('200'));
     }
     const before = issuer.requests.jwks;
-    const unknown = await exchange(stack, await tokenOf(issuer, { kid: 'unknown' }));
-    for (let i = 0; i < 100; i += 1) await outcome(stack, tokenOf(issuer, { kid: `unknown-${i}` }));
+    const unknown = await exchangeOnce(stack, await tokenOf(issuer, { kid: 'unknown' }));
+    for (let i = 0; i < 100; i += 1) await exchangeOnce(stack, await tokenOf(issuer, { kid: `unknown-${i}` }));
     expect(unknown).toMatchObject({ status: 503, body: { error: 'temporarily_unavailable' } });
     expect(Number(unknown.headers.get('retry-after'))).toBeGreaterThan(0);
     expect(issuer.requests.jwks - before).toBeLessThanOrEqual(1);

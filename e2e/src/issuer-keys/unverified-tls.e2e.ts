@@ -8,7 +8,7 @@ describe('NODE_TLS_REJECT_UNAUTHORIZED=0 (JWK-23)', () => {
     const env = { PATH: process.env['PATH'], NODE_TLS_REJECT_UNAUTHORIZED: '0' };
     const main = `${apps}/${service}/dist/main.js`;
     const ended = await new Promise<object>((done) => {
-      execFile(process.execPath, [main], { env, timeout: 20_000 }, (error, stdout, stderr) => {
+      execFile(process.execPath, [main], { env, timeout: 120_000 }, (error, stdout, stderr) => {
         done({ code: error?.code, stdout, stderr: stderr.split('\n')[0] });
       });
     });

@@ -60,7 +60,7 @@ describe('our signing keys, with three replicas of the exchange', () => {
     ]);
     verifiers = [stack, ...replicas()].map(({ url }) => new CachingVerifier(`${url}/oauth2/jwks`, stack.url));
     await eventually(() => issue());
-  }, 120_000);
+  });
 
   afterAll(async () => {
     await stack?.stop();

@@ -13,7 +13,7 @@ describe('the PostgreSQL roles of the services', () => {
     await apply(stack, [jwtIssuer('github', issuer.iss)]);
     const { body } = await exchange(stack, await issuer.sign(githubClaims(issuer.iss)));
     await eventsOf(stack, body.trace_id);
-  }, 180_000);
+  });
 
   afterAll(async () => {
     await stack?.stop();

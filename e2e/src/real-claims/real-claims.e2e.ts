@@ -73,7 +73,7 @@ describe('the recorded claim sets of 27 platforms, in the distributed mode', () 
     stack = await startTestStack();
     const roles = REAL_CLAIMS.map((one) => roleDocument(one, loadClaims(one.file).iss as string));
     await apply(stack, [policy('deploy', ['Function:Deploy'], ['staging:*']), ...issuerDocuments(issuers), ...roles]);
-  }, 180_000);
+  });
 
   afterAll(async () => {
     await stack?.stop();

@@ -22,7 +22,7 @@ const SUBJECT = 'github:repo:acme/web:ref:refs/heads/main';
 let clients: ClientSystem;
 beforeAll(async () => {
   clients = await ClientSystem.start();
-}, 120_000);
+});
 afterAll(() => clients?.stop());
 
 /** openid-client as its documentation sets it up; plain HTTP because the server is on the loopback interface. */

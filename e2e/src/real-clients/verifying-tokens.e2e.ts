@@ -50,7 +50,7 @@ beforeAll(async () => {
   const start = async (algorithm: string) =>
     systems.set(algorithm, await ClientSystem.start({ COUNTERSIGN_SIGNING_ALG: algorithm }));
   await Promise.all(ALGORITHMS.map(start));
-}, 180_000);
+});
 afterAll(() => Promise.all([...systems.values()].map((clients) => clients.stop())));
 
 describe.each(ALGORITHMS)('tokens signed with %s are verified by', (algorithm) => {

@@ -1,4 +1,4 @@
-import { eventually } from '@countersign/testing';
+import { eventually, generous } from '@countersign/testing';
 import { admin, claimsOf, type Target } from '../support/client';
 import { githubClaims } from '../support/documents';
 import { outcome, reachesFrozenRedis, retried, startReplayStack, trust, use, type ReplayStack } from './replay-stack';
@@ -7,7 +7,7 @@ const SOAK = process.env.COUNTERSIGN_SOAK === '1';
 const WORKERS = 12;
 
 let system: ReplayStack;
-beforeAll(async () => void (system = await startReplayStack()), 120_000);
+beforeAll(async () => void (system = await startReplayStack()));
 afterAll(async () => system?.stop());
 
 const replica = (index: number): Target => system.replicas[index % system.replicas.length] as Target;
@@ -45,7 +45,7 @@ function startLoad(): Load {
 async function untilFreshTokensWork(): Promise<number> {
   const start = performance.now();
   const works = (one: Target): Promise<void> =>
-    eventually(async () => expect(await outcome(one, await sign())).toBe('granted'), 10_000);
+    eventually(async () => expect(await outcome(one, await sign())).toBe('granted'));
   await Promise.all(system.replicas.map(works));
   return performance.now() - start;
 }
@@ -58,19 +58,18 @@ describe('Redis loses its memory under load (R-01, R-03, RPL-10)', () => {
   ];
   test.each(losses)('no used token is let through again, fresh ones are within two seconds: %s', async (_, lose) => {
     const load = startLoad();
-    await eventually(() => expect(load.used.length).toBeGreaterThan(50), 20_000);
+    await eventually(() => expect(load.used.length).toBeGreaterThan(50));
     const before = [...load.used];
     await lose();
     const waited = await untilFreshTokensWork();
     const enough = load.used.length + 50;
-    await eventually(() => expect(load.used.length).toBeGreaterThan(enough), 20_000);
+    await eventually(() => expect(load.used.length).toBeGreaterThan(enough));
     await load.stop();
     expect([...load.outcomes].filter((one) => !['granted', 'not valid', 'unavailable'].includes(one))).toEqual([]);
     const again = await Promise.all(load.used.map((token, index) => retried(replica(index + 1), token)));
     expect(again.filter((one) => one === 'granted')).toEqual([]);
     expect(before.length).toBeGreaterThan(50);
-    // Two seconds, and what two busy cores need to fetch and exchange.
-    expect(waited).toBeLessThan(4_000);
+    expect(waited).toBeLessThan(generous(2_000));
   });
 
   test('a token used before its iat is refused as well, and costs other issuers nothing', async () => {
@@ -119,7 +118,7 @@ describe('a failure of our own gives the token back', () => {
     const { answer } = await atTheReservation(replica(0), token);
     expect((await answer).status).toBe(503);
     system.stack.redis.resume();
-    await eventually(async () => expect(await outcome(replica(1), token)).toBe('granted'), 5_000);
+    await eventually(async () => expect(await outcome(replica(1), token)).toBe('granted'));
     expect([await retried(replica(0), token), await retried(replica(2), token)]).toEqual([
       'used before',
       'used before',
@@ -144,7 +143,7 @@ describe('a failure of our own gives the token back', () => {
         const { status, body } = await use(replica(1), token);
         expect(status).toBe(200);
         granted = claimsOf(body.access_token).jti as string;
-      }, 10_000);
+      });
       for (const index of [0, 1, 2]) expect(await retried(replica(index), token)).toBe('used before');
       await eventually(async () => {
         const events = await eventsAbout(jti);
@@ -154,7 +153,7 @@ describe('a failure of our own gives the token back', () => {
         expect(voided.has(granted)).toBe(false);
         // What a frozen server had received it stores when it goes on.
         if (how === 'frozen') expect(voided.size).toBe(1);
-      }, 10_000);
+      });
     },
   );
 

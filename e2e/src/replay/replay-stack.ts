@@ -76,6 +76,7 @@ export async function startReplayStack(): Promise<ReplayStack> {
       await stack.redis.restart();
     },
     stop: async () => {
+      await Promise.all(stack.services.map((service) => service.kill('SIGKILL')));
       await stack.stop();
       await issuer.stop();
       await rm(dataDir, { recursive: true, force: true });
@@ -141,12 +142,16 @@ export async function outcome(
 }
 
 /** What clients do: the same token again while the system is unavailable or asks to slow down. */
-export async function retried(target: Pick<Target, 'url'>, token: string, deadlineMs = 20_000): Promise<string> {
+export async function retried(
+  target: Pick<Target, 'url'>,
+  token: string,
+  fields: Record<string, string> = {},
+): Promise<string> {
   return eventually(async () => {
-    const answer = await outcome(target, token);
+    const answer = await outcome(target, token, fields);
     if (answer === 'unavailable' || answer === 'slow down') throw new Error(answer);
     return answer;
-  }, deadlineMs);
+  });
 }
 
 /** The key of a use, from what identifies a token: each part preceded by its length (RPL-07). */
@@ -168,4 +173,4 @@ export const reachesFrozenRedis = (port: number): Promise<void> =>
     const waiting = rows.map((row) => row.trim().split(/\s+/)).filter((columns) => columns[1]?.endsWith(local));
     const most = Math.max(0, ...waiting.map((columns) => Number.parseInt(columns[4]?.split(':')[1] ?? '0', 16)));
     if (most < RESERVATION_BYTES) throw new Error(`${most} bytes wait`);
-  }, 2_000);
+  });

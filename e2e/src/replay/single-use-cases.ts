@@ -2,7 +2,7 @@
 import type { LocalIssuer } from '@countersign/testing';
 import { apply, type Target } from '../support/client';
 import { githubClaims, jwtIssuer, policy, role } from '../support/documents';
-import { outcome, retried, trust, use } from './replay-stack';
+import { retried, trust, use } from './replay-stack';
 
 export interface SingleUseSystem {
   admin: Target;
@@ -39,7 +39,7 @@ export function singleUseCases(mode: string, system: () => SingleUseSystem, roun
     /** What each of the tokens comes to, one after the other, each at another replica. */
     const inTurn = async (...tokens: string[]): Promise<string[]> => {
       const outcomes: string[] = [];
-      for (const [index, token] of tokens.entries()) outcomes.push(await outcome(replica(index), token));
+      for (const [index, token] of tokens.entries()) outcomes.push(await retried(replica(index), token));
       return outcomes;
     };
 
@@ -75,7 +75,7 @@ export function singleUseCases(mode: string, system: () => SingleUseSystem, roun
       const token = await sign({ jti: undefined });
       const other = await sign({ jti: undefined, run_id: '43' });
       expect(await inTurn(token, token, other, other)).toEqual(['granted', 'used before', 'granted', 'used before']);
-      expect(await outcome(replica(0), otherSignature(token))).toBe('used before');
+      expect(await retried(replica(0), otherSignature(token))).toBe('used before');
     });
 
     it.each([
@@ -86,9 +86,9 @@ export function singleUseCases(mode: string, system: () => SingleUseSystem, roun
       ['the other signature', otherSignature],
     ])('a twin is no other token: %s (RPL-06)', async (__, twinOf) => {
       const token = await sign();
-      expect(await outcome(replica(0), token)).toBe('granted');
-      expect(await outcome(replica(1), twinOf(token))).not.toBe('granted');
-      expect(await outcome(replica(2), token)).toBe('used before');
+      expect(await retried(replica(0), token)).toBe('granted');
+      expect(await retried(replica(1), twinOf(token))).not.toBe('granted');
+      expect(await retried(replica(2), token)).toBe('used before');
     });
 
     it('a jti belongs to its issuer, and the two never run together (RPL-07)', async () => {
@@ -133,9 +133,9 @@ export function singleUseCases(mode: string, system: () => SingleUseSystem, roun
       const audience = ['https://a.test', 'https://b.test'];
       await apply(system().admin, [role('two-audiences', { policy: ['deploy-github'], condition, audience })]);
       const token = await sign({ repository_id: 'rpl-16' });
-      expect(await outcome(replica(0), token, { resource: 'https://a.test' })).toBe('granted');
-      expect(await outcome(replica(1), token, { resource: 'https://b.test' })).toBe('used before');
-      expect(await outcome(replica(2), token, { audience: 'https://b.test' })).toBe('used before');
+      expect(await retried(replica(0), token, { resource: 'https://a.test' })).toBe('granted');
+      expect(await retried(replica(1), token, { resource: 'https://b.test' })).toBe('used before');
+      expect(await retried(replica(2), token, { audience: 'https://b.test' })).toBe('used before');
     });
 
     it('an issuer that allows it may have its tokens used again', async () => {

@@ -18,7 +18,7 @@ beforeAll(async () => {
   issuer = await startLocalIssuer({ algorithms: ['ES256'] });
   system = await startEmbedded(dataDir, undefined, SETTINGS);
   await trust(system, issuer);
-}, 120_000);
+});
 
 afterAll(async () => {
   await system?.kill('SIGTERM');

@@ -36,7 +36,7 @@ describe('the embedded mode', () => {
       role('deployers', { policy: ['deploy'], maxUses: 2, condition: { StringEqual: { 'jwt:iss': [issuer.iss] } } }),
     ]);
     await eventually(() => token());
-  }, 60_000);
+  });
 
   afterAll(async () => {
     await system?.kill('SIGTERM');
@@ -56,5 +56,5 @@ describe('the embedded mode', () => {
     for (const one of [revoked, ofRun, used, alive]) active.push(await isActive(one));
     expect(active).toEqual([false, false, true, true]);
     expect([await decide(used), await decide(alive)]).toEqual([false, true]);
-  }, 60_000);
+  });
 });

@@ -1,7 +1,16 @@
 import { connect } from 'node:net';
 import { once } from 'node:events';
 import { eventually, startLocalIssuer, type LocalIssuer, type Stack } from '@countersign/testing';
-import { admin, apply, claimsOf, exchange, startTestStack, type Answer, type Target } from '../support/client';
+import {
+  admin,
+  apply,
+  claimsOf,
+  exchange,
+  patiently,
+  startTestStack,
+  type Answer,
+  type Target,
+} from '../support/client';
 import { githubClaims, jwtIssuer, policy, role } from '../support/documents';
 
 const ROLES = {
@@ -78,21 +87,29 @@ export class RevocationSystem {
 
   /** The decision of one replica of policy, or its status when it makes none. */
   async decide(token: string, at: Target): Promise<boolean | number> {
-    const { status, body } = await admin(at, 'POST', '/access/v1/evaluation', {
+    const { status, body } = await this.evaluate(token, at);
+    return status === 200 ? (body.decision as boolean) : status;
+  }
+
+  private evaluate(token: string, at: Target): Promise<Answer> {
+    return admin(at, 'POST', '/access/v1/evaluation', {
       subject: { type: 'access_token', id: token },
       action: { name: 'Function:Deploy' },
       resource: { type: 'function', id: 'web' },
     });
-    return status === 200 ? (body.decision as boolean) : status;
   }
 
   /** Whether the token counts, as each replica sees it: introspection at the two, then decisions at the two. */
   async seen(token: string): Promise<unknown[]> {
     const introspected = this.replicas('exchange').map(async (at) => {
-      const { status, body } = await this.introspect(token, at);
+      const { status, body } = await patiently(() => this.introspect(token, at));
       return status === 200 ? (body.active as boolean) : status;
     });
-    return Promise.all([...introspected, ...this.replicas('policy').map((at) => this.decide(token, at))]);
+    const decided = this.replicas('policy').map(async (at) => {
+      const { status, body } = await patiently(() => this.evaluate(token, at));
+      return status === 200 ? (body.decision as boolean) : status;
+    });
+    return Promise.all([...introspected, ...decided]);
   }
 
   /** Makes Redis forget that a token was revoked, as the loss of its newest writes would. */

@@ -1,17 +1,17 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { RecordedEvent } from '@countersign/contracts';
-import { eventually } from '@countersign/testing';
-import { admin, claimsOf, type Answer } from '../support/client';
+import { eventually, generous } from '@countersign/testing';
+import { admin, adminOnce, claimsOf, type Answer } from '../support/client';
 import { ALIVE, DEAD, form, RevocationSystem, UNKNOWN } from './revocation-system';
 
 /** What CONTRACT promises for revocations by claim, on every replica. */
-const WITHIN_MS = 2_000;
+const WITHIN_MS = generous(2_000);
 
 let system: RevocationSystem;
 
 beforeAll(async () => {
   system = await RevocationSystem.start();
-}, 60_000);
+});
 
 afterAll(() => system?.stop());
 
@@ -255,7 +255,7 @@ describe('maxUses', () => {
 
 describe('what is revoked stays revoked', () => {
   const comesBack = (token: string, seen: unknown[]): Promise<void> =>
-    eventually(async () => expect(await system.seen(token)).toEqual(seen), 20_000);
+    eventually(async () => expect(await system.seen(token)).toEqual(seen));
 
   it('when Redis is gone nothing is said of any token (503), and afterwards the same as before', async () => {
     const [revoked, alive] = [await system.token('deployers'), await system.token('deployers')];
@@ -263,7 +263,7 @@ describe('what is revoked stays revoked', () => {
     await system.revoke(revoked);
     await system.stack.redis.kill();
     expect(await system.seen(alive)).toEqual(UNKNOWN);
-    expect((await admin({ url: system.stack.url, adminToken: reader }, 'GET', '/v1/resources')).status).toBe(503);
+    expect((await adminOnce({ url: system.stack.url, adminToken: reader }, 'GET', '/v1/resources')).status).toBe(503);
     expect((await system.revoke(late)).status).toBe(503);
     await system.stack.redis.restart();
     await comesBack(alive, ALIVE);
@@ -281,7 +281,7 @@ describe('what is revoked stays revoked', () => {
   it('while PostgreSQL is away for longer than a copy may be old, nothing is said of any token (503)', async () => {
     const token = await system.token('deployers');
     await system.stack.postgres.kill();
-    await eventually(async () => expect((await system.seen(token)).slice(0, 2)).toEqual([503, 503]), 10_000);
+    await eventually(async () => expect((await system.seen(token)).slice(0, 2)).toEqual([503, 503]));
     await system.stack.postgres.restart();
     await comesBack(token, ALIVE);
   });

@@ -1,5 +1,12 @@
-import { eventually, startLocalIssuer, type LocalIssuer, type Stack, type TestServer } from '@countersign/testing';
-import { admin, apply, claimsOf, eventsOf, exchange, startTestStack } from '../support/client';
+import {
+  eventually,
+  generous,
+  startLocalIssuer,
+  type LocalIssuer,
+  type Stack,
+  type TestServer,
+} from '@countersign/testing';
+import { admin, adminOnce, apply, claimsOf, eventsOf, exchangeOnce, startTestStack } from '../support/client';
 import { githubClaims, jwtIssuer, policy, role } from '../support/documents';
 
 describe('a frozen server, in the distributed mode', () => {
@@ -10,7 +17,7 @@ describe('a frozen server, in the distributed mode', () => {
   const token = (): Promise<string> => issuer.sign(githubClaims(issuer.iss));
 
   async function attempt(): Promise<number> {
-    const { status, body } = await exchange(stack, await token());
+    const { status, body } = await exchangeOnce(stack, await token());
     if (status === 200) issued.push(String(claimsOf(body.access_token).jti));
     return status;
   }
@@ -53,7 +60,7 @@ describe('a frozen server, in the distributed mode', () => {
       }),
     ]);
     await eventually(async () => expect(await attempt()).toBe(200));
-  }, 60_000);
+  });
 
   afterAll(async () => {
     await stack?.stop();
@@ -66,33 +73,33 @@ describe('a frozen server, in the distributed mode', () => {
         const statuses = await Promise.all(Array.from({ length: 20 }, attempt));
         expect([...new Set(statuses)]).toEqual([503]);
       });
-      expect(took).toBeLessThan(2_000);
+      expect(took).toBeLessThan(generous(2_000));
     });
-    expect(await timed(() => eventually(async () => expect(await attempt()).toBe(200)))).toBeLessThan(2_000);
+    expect(await timed(() => eventually(async () => expect(await attempt()).toBe(200)))).toBeLessThan(generous(2_000));
     const recorded = await granted();
     expect(recorded.length).toBe(new Set(recorded).size);
-  }, 30_000);
+  });
 
   it('R-17: while PostgreSQL takes no connections tokens are issued and recorded, admin calls end in a second, and do not pile up', async () => {
     await eventually(async () => expect(await attempt()).toBe(200));
     await whileFrozen(stack.postgres, async () => {
       const took = await timed(async () => {
         const calls = ['/v1/resources', '/v1/events', '/v1/webhooks'].flatMap((path) =>
-          Array.from({ length: 15 }, () => admin(stack, 'GET', path)),
+          Array.from({ length: 15 }, () => adminOnce(stack, 'GET', path)),
         );
         for (const { status } of await Promise.all(calls)) expect([200, 503]).toContain(status);
       });
-      expect(took).toBeLessThan(2_500);
-      expect(await attempt()).toBe(200);
+      expect(took).toBeLessThan(generous(2_500));
+      await eventually(async () => expect(await attempt()).toBe(200));
     });
     const back = (): Promise<void> =>
       eventually(async () => {
         expect((await admin(stack, 'GET', '/v1/webhooks')).status).toBe(200);
         expect((await admin(stack, 'GET', '/v1/resources')).status).toBe(200);
       });
-    expect(await timed(back)).toBeLessThan(5_000);
+    expect(await timed(back)).toBeLessThan(generous(5_000));
     await granted();
-  }, 30_000);
+  });
 
   it('one trace and one request id go from the request over NATS into the event', async () => {
     const form = new URLSearchParams({

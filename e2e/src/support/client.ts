@@ -1,6 +1,7 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
 import type { Page, RecordedEvent } from '@countersign/contracts';
 import { eventually, startStack, type Stack, type StackOptions } from '@countersign/testing';
 
@@ -25,8 +26,32 @@ async function read(response: Response): Promise<Answer> {
   return { status: response.status, headers: response.headers, body: isJson ? JSON.parse(text) : text };
 }
 
-/** An admin call with the bootstrap token; a string body goes out as YAML, anything else as JSON. */
-export async function admin(target: Target, method: string, path: string, body?: unknown): Promise<Answer> {
+const TRIES = 8;
+const PAUSE_MS = 100;
+
+/**
+ * What clients do with a 503: the same again. A busy machine misses the deadlines between the services; a test of the
+ * 503 itself asks once.
+ */
+export async function patiently(call: () => Promise<Answer>): Promise<Answer> {
+  for (let tries = 1; ; tries += 1) {
+    const answer = await call();
+    if (answer.status !== 503 || tries === TRIES) return answer;
+    await delay(PAUSE_MS);
+  }
+}
+
+/**
+ * An admin call with the bootstrap token; a string body goes out as YAML, anything else as JSON. What may be sent
+ * twice without harm is sent again after a 503.
+ */
+export function admin(target: Target, method: string, path: string, body?: unknown): Promise<Answer> {
+  const call = (): Promise<Answer> => adminOnce(target, method, path, body);
+  return method === 'GET' || path.startsWith('/v1/apply') ? patiently(call) : call();
+}
+
+/** The same, whatever the answer. */
+export async function adminOnce(target: Target, method: string, path: string, body?: unknown): Promise<Answer> {
   const type = typeof body === 'string' ? 'application/yaml' : 'application/json';
   const headers = {
     authorization: `Bearer ${target.adminToken}`,
@@ -45,8 +70,14 @@ export async function apply(target: Target, documents: object[]): Promise<Answer
 
 type Fields = Record<string, string> | URLSearchParams;
 
-/** A request to the token endpoint with exactly these form fields. */
-export async function requestToken(
+/** A request to the token endpoint with exactly these form fields; the same again after a 503. */
+export const requestToken = (
+  target: Pick<Target, 'url'>,
+  fields: Fields,
+  headers: Record<string, string> = {},
+): Promise<Answer> => patiently(() => requestTokenOnce(target, fields, headers));
+
+async function requestTokenOnce(
   { url }: Pick<Target, 'url'>,
   fields: Fields,
   headers: Record<string, string> = {},
@@ -54,13 +85,19 @@ export async function requestToken(
   return read(await fetch(`${url}/oauth2/token`, { method: 'POST', body: new URLSearchParams(fields), headers }));
 }
 
-/** A token exchange (RFC 8693) of a JWT, with further form fields; they win over ours. */
-export function exchange(
+/** A token exchange (RFC 8693) of a JWT, with further form fields; they win over ours. The same again after a 503. */
+export const exchange = (
   target: Pick<Target, 'url'>,
   subjectToken: string,
   fields: Fields = {},
   headers: Record<string, string> = {},
-): Promise<Answer> {
+): Promise<Answer> => requestToken(target, exchangeForm(subjectToken, fields), headers);
+
+/** The same, whatever the answer. */
+export const exchangeOnce = (target: Pick<Target, 'url'>, subjectToken: string): Promise<Answer> =>
+  requestTokenOnce(target, exchangeForm(subjectToken, {}));
+
+function exchangeForm(subjectToken: string, fields: Fields): URLSearchParams {
   const form = new URLSearchParams(fields);
   const own = {
     grant_type: 'urn:ietf:params:oauth:grant-type:token-exchange',
@@ -68,7 +105,7 @@ export function exchange(
     subject_token_type: 'urn:ietf:params:oauth:token-type:jwt',
   };
   for (const [name, value] of Object.entries(own)) if (!form.has(name)) form.set(name, value);
-  return requestToken(target, form, headers);
+  return form;
 }
 
 /** The events of one attempt, once there is at least one. */
@@ -91,6 +128,8 @@ export async function startTestStack(options: Omit<StackOptions, 'dataDir'> = {}
   return {
     ...stack,
     stop: async () => {
+      // In order a service takes its leave for a second: other tests see to that.
+      await Promise.all(stack.services.map((service) => service.kill('SIGKILL')));
       await stack.stop();
       await rm(dataDir, { recursive: true, force: true });
     },

@@ -31,7 +31,7 @@ export async function startEmbedded(
     if (child.exitCode !== null) return;
     const { status } = await fetch(`${url}/health/ready`);
     if (status !== 200) throw new Error(`not ready: ${status}`);
-  }, 60_000);
+  }, 120_000);
   if (child.exitCode !== null) throw new Error(`ended with ${child.exitCode}: ${output}`);
   return {
     url,

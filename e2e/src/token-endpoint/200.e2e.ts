@@ -58,7 +58,7 @@ describe('200 of the token endpoint', () => {
       policy('deploy', ['Function:Deploy'], ['${jwt:repository}:*']),
       ...roles,
     ]);
-  }, 120_000);
+  });
 
   afterAll(async () => {
     await system?.stop();

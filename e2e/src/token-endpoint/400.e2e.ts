@@ -45,7 +45,7 @@ describe('400 of the token endpoint', () => {
         condition: { StringEqual: { 'jwt:iss': [issuer.iss], 'jwt:repository_id': ['9'] } },
       }),
     ]);
-  }, 120_000);
+  });
 
   afterAll(async () => {
     await system?.stop();

@@ -4,6 +4,7 @@ import {
   auditStreamConformance,
   createTestDatabase,
   eventually,
+  generous,
   freePort,
   recordEvents,
   Recorder,
@@ -142,7 +143,7 @@ describe('JetStream alone', () => {
     const started = performance.now();
     const error: unknown = await work.catch((reason: unknown) => reason);
     expect(error).toBeInstanceOf(UnavailableError);
-    expect(performance.now() - started).toBeLessThan(1_000);
+    expect(performance.now() - started).toBeLessThan(generous(1_000));
     return (error as UnavailableError).dependency;
   };
 
@@ -218,13 +219,13 @@ describe('JetStream alone', () => {
     await eventually(async () => expect(await unavailable(stream.append('audit', testEvent('lost')))).toBe('nats'));
     await server.restart();
     const second = testEvent('2');
-    await eventually(() => stream.append('audit', second), 2_000);
+    await eventually(() => stream.append('audit', second));
     await recorder.atLeast(2);
     server.pause();
     const late = testEvent('late');
     expect(await unavailable(stream.append('audit', late))).toBe('audit-stream');
     server.resume();
-    await eventually(() => stream.append('audit', late), 2_000);
+    await eventually(() => stream.append('audit', late));
     await stream.append('audit', testEvent('3'));
     await eventually(() => expect(subjectsOf(recorder.items)).toContain('3'));
     // Delivered at least once: an acknowledgement may have died with the server.

@@ -3,6 +3,7 @@ import { Logger, UnavailableError } from '@countersign/platform';
 import {
   busConformance,
   eventually,
+  generous,
   freePort,
   startNats,
   testAnnouncement,
@@ -176,10 +177,10 @@ describe('NATS alone', () => {
     await eventually(async () => expect((await unavailable(bus.ping())).dependency).toBe('nats'));
     const started = performance.now();
     expect((await unavailable(bus.request(contract, { text: 'q' }))).dependency).toBe('nats');
-    expect(performance.now() - started).toBeLessThan(100);
+    expect(performance.now() - started).toBeLessThan(generous(100));
     bus.publish(testAnnouncement(), { revision: 1 });
     await server.restart();
-    await eventually(() => bus.request(contract, { text: 'q' }), 2_000);
+    await eventually(() => bus.request(contract, { text: 'q' }));
   });
 
   test('fails within a second while NATS is frozen, and works again after', async () => {
@@ -188,9 +189,9 @@ describe('NATS alone', () => {
     server.pause();
     const started = performance.now();
     await Promise.all([unavailable(bus.request(contract, { text: 'q' })), unavailable(bus.ping())]);
-    expect(performance.now() - started).toBeLessThan(1_000);
+    expect(performance.now() - started).toBeLessThan(generous(1_000));
     server.resume();
-    await eventually(() => bus.request(contract, { text: 'q' }), 2_000);
+    await eventually(() => bus.request(contract, { text: 'q' }));
   });
 
   test('is made before its server runs, and serves when it does', async () => {

@@ -27,7 +27,7 @@ const ROOTS_PLACE = '/var/lib/countersign';
  * Finds or makes the data folder. It lies in `folder`, unless the user that the server runs as cannot get in there:
  * then elsewhere, and `folder` remembers where.
  */
-export function openCluster(folder: string, durable: boolean, logger: Logger): Cluster {
+export function openCluster(folder: string, durable: boolean, logger: Pick<Logger, 'info' | 'warn'>): Cluster {
   mkdirSync(folder, { recursive: true });
   const password = readPassword(join(folder, 'password'));
   const moved = join(folder, 'moved-to');

@@ -53,6 +53,8 @@ interface Servers {
 
 type Urls = Pick<Stack, 'natsUrl' | 'redisUrl' | 'databaseUrl'>;
 type Stop = () => Promise<void>;
+/** What runs, in the order in which it ends: the door first, the servers last. */
+type Running = Record<'door' | 'services' | 'servers', Stop[]>;
 
 /** Which servers each service talks to: deploy/kubernetes has the same edges. */
 const NEEDS: Record<ServiceName, { redis?: RedisUser; database?: DatabaseRole }> = {
@@ -67,28 +69,27 @@ const NEEDS: Record<ServiceName, { redis?: RedisUser; database?: DatabaseRole }>
  * ready; needs `npm run build` before. When it rejects, nothing is left running.
  */
 export async function startStack(options: StackOptions): Promise<Stack> {
-  const stops: Stop[] = [];
+  const running: Running = { door: [], services: [], servers: [] };
   const stop: Stop = async () => {
-    // The door first, the servers last.
-    for (const one of stops.splice(0).reverse()) await one();
+    for (const stops of Object.values(running)) await Promise.all(stops.splice(0).map((one) => one()));
   };
   try {
-    return await start(options, stops, stop);
+    return await start(options, running, stop);
   } catch (error) {
     await stop();
     throw error;
   }
 }
 
-async function start(options: StackOptions, stops: Stop[], stop: Stop): Promise<Stack> {
+async function start(options: StackOptions, running: Running, stop: Stop): Promise<Stack> {
   await ensureServerBinaries();
   await emptyFolder(options.dataDir);
   const secrets = makeSecrets();
-  const servers = await startServers(options.dataDir, secrets, stops);
+  const servers = await startServers(options.dataDir, secrets, running.servers);
   const urls = urlsOf(servers, secrets);
   const port = options.port ?? (await freePort());
   const url = `http://127.0.0.1:${port}`;
-  const services = await startServices({ options, secrets, urls, publicUrl: url }, stops);
+  const services = await startServices({ options, secrets, urls, publicUrl: url }, running.services);
   const upstreams = new Map(
     SERVICE_NAMES.map((name) => [
       name,
@@ -96,7 +97,7 @@ async function start(options: StackOptions, stops: Stop[], stop: Stop): Promise<
     ]),
   );
   const nginx = await startNginx({ folder: join(options.dataDir, 'nginx'), port, upstreams });
-  stops.push(() => nginx.stop());
+  running.door.push(() => nginx.stop());
   await waitUntilOk(`${url}/health/ready`);
   const replicasOf = (name: ServiceName): StackService[] => services.filter((one) => one.name === name);
   return { url, adminToken: secrets.adminToken, services, nginx, ...servers, ...urls, replicasOf, stop };

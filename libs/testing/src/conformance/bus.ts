@@ -2,7 +2,7 @@ import type { AnnouncementContract, RequestContract } from '@countersign/contrac
 import type { Bus } from '@countersign/messaging';
 import { currentTrace, newTrace, runInTrace, UnavailableError, type Trace } from '@countersign/platform';
 import { z } from 'zod';
-import { eventually, Recorder } from '../waiting';
+import { eventually, generous, Recorder } from '../waiting';
 
 export interface BusSetting {
   /** A replica's bus, connected. In process all replicas share one. */
@@ -117,13 +117,13 @@ export function busConformance(name: string, setUp: () => Promise<BusSetting>): 
       expect((await failure(asker.request(contract, { text: 'q' }))).dependency).toBe('policy');
       const took = performance.now() - started;
       expect(took).toBeGreaterThan(100);
-      expect(took).toBeLessThan(1_500);
+      expect(took).toBeLessThan(generous(1_500));
     });
 
     test('says at once that nobody answers', async () => {
       const started = performance.now();
-      expect((await failure(asker.request(testRequest(8_000), { text: 'q' }))).dependency).toBe('policy');
-      expect(performance.now() - started).toBeLessThan(4_000);
+      expect((await failure(asker.request(testRequest(120_000), { text: 'q' }))).dependency).toBe('policy');
+      expect(performance.now() - started).toBeLessThan(60_000);
     });
 
     test('keeps what a handler throws from the asker, and logs it where it happened', async () => {

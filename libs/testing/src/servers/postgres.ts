@@ -2,11 +2,13 @@ import { randomBytes } from 'node:crypto';
 import { chmod, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { Logger } from '@countersign/platform';
 import { openCluster, OWNER } from '@countersign/postgres';
 import { Client, Pool } from 'pg';
 import { freePort, ServerProcess } from './server-process';
 import { externalServer, serverOn, type TestServer } from './test-server';
+
+// A logger of platform would bring all of Nest into every test that starts a server.
+const silent = { info: () => undefined, warn: () => undefined };
 
 /** Runs statements with a connection of its own. */
 export async function runSql(url: string, ...statements: string[]): Promise<void> {
@@ -35,7 +37,7 @@ export async function startPostgres({ settings = {} }: PostgresOptions = {}): Pr
   const folder = await mkdtemp(join(tmpdir(), 'countersign-postgres-'));
   // As root the server runs as another user, who has to get in.
   await chmod(folder, 0o755);
-  const cluster = openCluster(folder, false, new Logger('postgres', 'error'));
+  const cluster = openCluster(folder, false, silent);
   const port = await freePort();
   const url = `postgres://${OWNER}:${cluster.password}@127.0.0.1:${port}/postgres`;
   const all = {
