@@ -26,7 +26,8 @@ const swc = {
     transform: { legacyDecorator: true, decoratorMetadata: true, useDefineForClassFields: false },
     keepClassNames: true,
   },
-  module: { type: 'commonjs' },
+  // Packages are loaded when they are first used: a test that starts processes needs no Nest of its own.
+  module: { type: 'commonjs', lazy: true },
   sourceMaps: 'inline',
 };
 
@@ -42,7 +43,10 @@ const shared = {
 
 /** Two projects: `unit` (beside the code) and `e2e` (built services as processes against real servers). */
 module.exports = {
-  testTimeout: 60_000,
+  testTimeout: 180_000,
+  // Both cores of a machine with two: Jest alone would leave one to itself.
+  maxWorkers: '100%',
+  testSequencer: '<rootDir>/tools/test-sequencer.js',
   workerIdleMemoryLimit: '1GB',
   projects: [
     { ...shared, displayName: 'unit', rootDir: __dirname, testMatch: ['<rootDir>/{libs,apps,tools}/**/*.spec.ts'] },
