@@ -33,7 +33,7 @@ CREATE TABLE policy.recorded_exchanges (
 const INDEXES = [
   'CREATE INDEX recorded_exchanges_decidable ON policy.recorded_exchanges (time, event_id) WHERE decidable',
   'CREATE INDEX recorded_exchanges_by_family ON policy.recorded_exchanges (family, time)',
-  'CREATE INDEX recorded_exchanges_by_time ON policy.recorded_exchanges (time)',
+  'CREATE INDEX recorded_exchanges_undecidable ON policy.recorded_exchanges (time) WHERE NOT decidable',
   'CREATE INDEX recorded_exchanges_by_trace ON policy.recorded_exchanges (trace_id)',
   'CREATE INDEX recorded_exchanges_by_subject ON policy.recorded_exchanges (issuer, left(subject, 512))',
 ];

@@ -72,12 +72,14 @@ export class RecordedExchanges {
     }
   }
 
-  /** How many attempts of the range cannot be decided again. @throws UnavailableError */
-  async countUndecidable({ from, to }: TimeRange): Promise<number> {
-    const sql = `SELECT count(*)::int AS count FROM policy.recorded_exchanges
-      WHERE NOT decidable AND time >= $1 AND time <= $2`;
-    const [row] = await this.database.query<{ count: number }>(sql, [from, to], READ_LIMIT);
-    return row?.count ?? 0;
+  /** How many attempts of the range can be decided again, and how many cannot. @throws UnavailableError */
+  async count({ from, to }: TimeRange): Promise<{ decidable: number; undecidable: number }> {
+    const sql = `SELECT
+      (SELECT count(*)::int FROM policy.recorded_exchanges WHERE decidable AND time >= $1 AND time <= $2) AS decidable,
+      (SELECT count(*)::int FROM policy.recorded_exchanges WHERE NOT decidable AND time >= $1 AND time <= $2)
+        AS undecidable`;
+    const [row] = await this.database.query<{ decidable: number; undecidable: number }>(sql, [from, to], READ_LIMIT);
+    return row ?? { decidable: 0, undecidable: 0 };
   }
 
   /** What had a part in granted exchanges of the range; what had none is not listed. @throws UnavailableError */

@@ -1,0 +1,102 @@
+import { setImmediate } from 'node:timers/promises';
+import type { SimulationAnswer } from '@countersign/contracts';
+import { ProblemError } from '@countersign/platform';
+import { compileSnapshot, type Snapshot } from '@countersign/policy-engine';
+import { Injectable } from '@nestjs/common';
+import { PolicyConfig } from '../config';
+import { loadState, parseStored, READ_LIMIT } from '../documents/document-rows';
+import { planChanges } from '../documents/plan-changes';
+import { resultingDocuments } from '../documents/resulting-documents';
+import { validateDocuments } from '../documents/validate-documents';
+import { PolicyDatabase } from '../policy-database';
+import type { RecordedExchange } from '../recorded/recorded-exchange';
+import { RecordedExchanges } from '../recorded/recorded-exchanges';
+import { DecisionChanges } from './decision-changes';
+import { Redecider } from './redecide';
+import type { SimulationRequest } from './simulation-request';
+
+/** Decisions of the same process wait for a stretch at most. */
+const STRETCH_MS = 8;
+/** At once, in one process: each takes a core while it lasts. */
+const MOST_AT_ONCE = 2;
+const RETRY_AFTER_SECONDS = 5;
+const MOST_EXCHANGES = 250_000;
+
+/** Decides recorded exchanges again, under today's documents and under candidates. Changes and issues nothing. */
+@Injectable()
+export class SimulateDocuments {
+  private running = 0;
+
+  constructor(
+    private readonly database: PolicyDatabase,
+    private readonly recorded: RecordedExchanges,
+    private readonly config: PolicyConfig,
+  ) {}
+
+  /**
+   * `isGone`: whether nobody waits for the answer any more.
+   * @throws ProblemError as apply does; invalid-parameter for too large a range; rate-limited
+   */
+  async simulate(request: SimulationRequest, isGone: () => boolean): Promise<SimulationAnswer> {
+    if (this.running >= MOST_AT_ONCE) {
+      const headers = { 'retry-after': String(RETRY_AFTER_SECONDS) };
+      throw new ProblemError('rate-limited', 'Other simulations are running; try again.', { headers });
+    }
+    this.running += 1;
+    try {
+      return await this.run(request, isGone);
+    } finally {
+      this.running -= 1;
+    }
+  }
+
+  private async run(request: SimulationRequest, isGone: () => boolean): Promise<SimulationAnswer> {
+    const { range } = request;
+    const redecider = new Redecider(...(await this.snapshots(request)));
+    const { decidable, undecidable } = await this.recorded.count(range);
+    if (decidable > MOST_EXCHANGES) throw tooMany(decidable);
+    const changes = new DecisionChanges();
+    for await (const batch of this.recorded.within(range)) {
+      if (isGone()) break;
+      await decideAll(batch, redecider, changes);
+    }
+    const [from, to] = [range.from.toISOString(), range.to.toISOString()];
+    return { from, to, ...changes.answer(), skipped: undecidable };
+  }
+
+  /** Of the stored documents, and of what they would be; both from one look at the database. */
+  private async snapshots({ raw, prune, owner }: SimulationRequest): Promise<[before: Snapshot, after: Snapshot]> {
+    const { publicUrl } = this.config;
+    const { newest, documents: stored } = await this.database.transaction(loadState, READ_LIMIT);
+    const wanted = { remove: [], prune, owner };
+    const given = validateDocuments({ raw, stored, wanted, publicUrl });
+    const plan = planChanges(stored, { ...wanted, given });
+    await setImmediate();
+    const after = resultingDocuments(stored, { given, deleted: plan.delete });
+    await setImmediate();
+    const { number: revision } = newest;
+    const before = compileSnapshot({ documents: parseStored(stored).parsed, publicUrl, revision });
+    await setImmediate();
+    return [before, compileSnapshot({ documents: after, publicUrl, revision })];
+  }
+}
+
+async function decideAll(
+  batch: readonly RecordedExchange[],
+  redecider: Redecider,
+  changes: DecisionChanges,
+): Promise<void> {
+  let since = performance.now();
+  for (const exchange of batch) {
+    changes.add(exchange, redecider.decide(exchange));
+    if (performance.now() - since < STRETCH_MS) continue;
+    await setImmediate();
+    since = performance.now();
+  }
+}
+
+const tooMany = (count: number): ProblemError =>
+  new ProblemError(
+    'invalid-parameter',
+    `from, to: the range holds ${count} exchanges, at most ${MOST_EXCHANGES} are simulated at once; narrow it`,
+  );
