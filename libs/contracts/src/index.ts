@@ -70,3 +70,4 @@ export { tokenCheck } from './token-check';
 export { PROBLEMS, problemType, type DocumentError, type ProblemBody, type ProblemCode } from './problems';
 export { REFUSAL_CLASS, type RefusalReason } from './refusals';
 export { permissionsSchema, type Permission } from './permissions';
+export type { SimulatedChange, SimulatedGroup, SimulationAnswer, StatementName } from './simulate-payloads';
