@@ -16,11 +16,16 @@ import { ExchangePruning } from './recorded/exchange-pruning';
 import { ExchangeWriter } from './recorded/exchange-writer';
 import { RecordExchanges } from './recorded/record-exchanges';
 import { RecordedExchanges } from './recorded/recorded-exchanges';
+import { SimulateController } from './simulation/simulate.controller';
+import { SimulateDocuments } from './simulation/simulate-documents';
 import { CurrentSnapshot } from './snapshot/current-snapshot';
 
 /** The decision point and the administration point. Needs PolicyConfig, PolicyDatabase, Bus, AuditStream and AdminAccess. */
 @Module({
-  controllers: [ApplyController, ResourcesController, RevisionsController, AccessController, PolicyTestsController],
+  controllers: [
+    ApplyController, ResourcesController, RevisionsController, AccessController, PolicyTestsController,
+    SimulateController,
+  ],
   providers: [
     ApplyDocuments,
     DirectoryStatus,
@@ -31,6 +36,7 @@ import { CurrentSnapshot } from './snapshot/current-snapshot';
     AnswerDecisions,
     EvaluateAccess,
     RecordedExchanges,
+    SimulateDocuments,
     ExchangeWriter,
     RecordExchanges,
     ExchangePruning,
