@@ -19,12 +19,15 @@ import { RecordedExchanges } from './recorded/recorded-exchanges';
 import { SimulateController } from './simulation/simulate.controller';
 import { SimulateDocuments } from './simulation/simulate-documents';
 import { CurrentSnapshot } from './snapshot/current-snapshot';
+import { FindWhoCan } from './who-can/find-who-can';
+import { WhoCanController } from './who-can/who-can.controller';
 
 /** The decision point and the administration point. Needs PolicyConfig, PolicyDatabase, Bus, AuditStream and AdminAccess. */
 @Module({
   controllers: [
     ApplyController, ResourcesController, RevisionsController, AccessController, PolicyTestsController,
     SimulateController,
+    WhoCanController,
   ],
   providers: [
     ApplyDocuments,
@@ -41,6 +44,7 @@ import { CurrentSnapshot } from './snapshot/current-snapshot';
     RecordExchanges,
     ExchangePruning,
     RunPolicyTests,
+    FindWhoCan,
   ],
 })
 export class PolicyModule {}

@@ -78,6 +78,5 @@ export type {
 } from './policy-test/policy-test';
 export { runPolicyTest } from './policy-test/run-policy-test';
 export { rolesThatLet, type SeenIdentity } from './who-can/identity-reach';
-export { relevantIdentity } from './who-can/relevant-identity';
 export { type ReachQuestion } from './who-can/statement-reach';
 export { whoCan, type PossibleDenial, type ReachingRole } from './who-can/who-can';

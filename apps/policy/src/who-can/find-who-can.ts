@@ -1,0 +1,47 @@
+import type { WhoCanAnswer } from '@countersign/contracts';
+import { Clock, ProblemError } from '@countersign/platform';
+import { whoCan } from '@countersign/policy-engine';
+import { Injectable } from '@nestjs/common';
+import { RecordedExchanges } from '../recorded/recorded-exchanges';
+import { CurrentSnapshot } from '../snapshot/current-snapshot';
+import { IdentityFinder } from './find-identities';
+import type { Question } from './question';
+
+const DAY_MS = 24 * 60 * 60 * 1000;
+const WINDOW_MS = 30 * DAY_MS;
+const MOST_IDENTITIES = 1_000;
+
+/** Answers who can do something: from the documents who could, from the record who would. */
+@Injectable()
+export class FindWhoCan {
+  constructor(
+    private readonly snapshots: CurrentSnapshot,
+    private readonly recorded: RecordedExchanges,
+    private readonly clock: Clock,
+  ) {}
+
+  /** @throws ProblemError invalid-parameter, UnavailableError */
+  async answer(question: Question): Promise<WhoCanAnswer> {
+    const { action, resource } = question;
+    const snapshot = this.snapshots.current();
+    const window = windowOf(question, this.clock.now());
+    const finder = new IdentityFinder(snapshot, { action, resource, now: Math.floor(this.clock.now() / 1000) });
+    for await (const batch of this.recorded.within(window)) batch.forEach((exchange) => finder.add(exchange));
+    const identities = finder.identities();
+    return {
+      revision: snapshot.revision,
+      roles: whoCan(snapshot, { action, resource }),
+      identities: identities.slice(0, MOST_IDENTITIES),
+      identityCount: identities.length,
+      window: { from: window.from.toISOString(), to: window.to.toISOString() },
+    };
+  }
+}
+
+/** The last 30 days unless the question names another window. */
+function windowOf({ from, to }: Question, now: number): { from: Date; to: Date } {
+  const end = to === undefined ? new Date(now) : new Date(to);
+  const start = from === undefined ? new Date(end.getTime() - WINDOW_MS) : new Date(from);
+  if (start > end) throw new ProblemError('invalid-parameter', 'from: must not be after to');
+  return { from: start, to: end };
+}

@@ -1,0 +1,29 @@
+import type { WhoCanAnswer } from '@countersign/contracts';
+import { RequireAction } from '@countersign/platform';
+import { Body, Controller, Headers, HttpCode, Post } from '@nestjs/common';
+import { ApiBearerAuth, ApiBody, ApiConsumes, ApiOkResponse, ApiOperation, ApiTags } from '@nestjs/swagger';
+import { z } from 'zod';
+import { requireJson } from '../access/evaluation-request';
+import { FindWhoCan } from './find-who-can';
+import { parseQuestion, questionSchema } from './question';
+import { whoCanAnswerSchema } from './who-can-answer';
+
+const BODY = z.toJSONSchema(questionSchema, { target: 'openapi-3.0', io: 'input' }) as Record<string, unknown>;
+
+@ApiTags('review')
+@ApiBearerAuth()
+@Controller('v1/who-can')
+export class WhoCanController {
+  constructor(private readonly find: FindWhoCan) {}
+
+  @Post()
+  @ApiOperation({ summary: 'Who can do this: the roles, what they ask for, and the identities seen that could' })
+  @ApiConsumes('application/json')
+  @ApiBody({ schema: BODY })
+  @ApiOkResponse({ description: 'Roles and identities', standardSchema: whoCanAnswerSchema })
+  @HttpCode(200)
+  @RequireAction('Iam:Read')
+  ask(@Body() body: unknown, @Headers('content-type') type: string | undefined): Promise<WhoCanAnswer> {
+    return this.find.answer(parseQuestion(requireJson(body, type)));
+  }
+}
