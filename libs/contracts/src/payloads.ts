@@ -28,6 +28,8 @@ export interface ApplyAnswer {
     etag: string;
   }[];
   findings: Finding[];
+  /** PolicyTests among the documents, which are never stored; left out where there are none. */
+  tests?: { name: string; action: 'passed' | 'not_run'; cases: number }[];
 }
 
 /** One item of `GET /v1/revisions`. */

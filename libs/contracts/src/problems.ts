@@ -10,6 +10,7 @@ export const PROBLEMS = {
   'too-large': { status: 413, title: 'Request too large' },
   'unsupported-media-type': { status: 415, title: 'Unsupported media type' },
   'invalid-document': { status: 422, title: 'Invalid document' },
+  'tests-failed': { status: 422, title: 'Policy tests failed' },
   'invalid-parameter': { status: 422, title: 'Invalid parameter' },
   'rate-limited': { status: 429, title: 'Too many requests' },
   internal: { status: 500, title: 'Internal error' },

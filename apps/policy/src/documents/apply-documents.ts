@@ -1,6 +1,7 @@
 import { documentFindings, policyChanged, type ApplyAnswer, type Finding } from '@countersign/contracts';
 import { AuditStream, Bus } from '@countersign/messaging';
 import { ProblemError } from '@countersign/platform';
+import { compileSnapshot, type Snapshot } from '@countersign/policy-engine';
 import { Injectable } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
 import { PolicyConfig } from '../config';
@@ -19,6 +20,7 @@ import {
   type StoredState,
 } from './document-rows';
 import { keyOf, planChanges, type GivenDocument, type Plan } from './plan-changes';
+import { resultingDocuments } from './resulting-documents';
 import { insertRevision } from './revision-rows';
 import { validateDocuments } from './validate-documents';
 
@@ -38,6 +40,8 @@ export interface ChangeRequest {
   restoredFrom?: number;
   /** Looks at the state that the change would act on, and throws what speaks against it. */
   precondition?: (state: StoredState) => void;
+  /** Looks at the documents as they would be, compiled, and throws what speaks against them. */
+  postcondition?: (snapshot: Snapshot) => void;
 }
 
 export interface ApplyOptions {
@@ -95,7 +99,14 @@ export class ApplyDocuments {
     const wanted = { remove, prune, owner };
     const { publicUrl } = this.config;
     const given = validateDocuments({ raw, stored: state.documents, wanted, publicUrl });
-    return { state, given, plan: planChanges(state.documents, { ...wanted, given }) };
+    const plan = planChanges(state.documents, { ...wanted, given });
+    request.postcondition?.(this.compile(state, { given, deleted: plan.delete }));
+    return { state, given, plan };
+  }
+
+  private compile({ newest, documents: stored }: StoredState, change: Parameters<typeof resultingDocuments>[1]) {
+    const documents = resultingDocuments(stored, change);
+    return compileSnapshot({ documents, publicUrl: this.config.publicUrl, revision: newest.number });
   }
 
   private async write(manager: EntityManager, request: ChangeRequest): Promise<Committed> {

@@ -9,7 +9,8 @@ const flag = z
 /** How a change is checked: what an apply and a restore take alike. */
 export const checkQuery = z.object({ dryRun: flag, check: z.enum(['require']).optional() });
 
-export const applyQuery = checkQuery.extend({ prune: flag });
+/** `test=require`: apply only what the PolicyTests among the documents say is right. */
+export const applyQuery = checkQuery.extend({ prune: flag, test: z.enum(['require']).optional() });
 
 export const optionsOf = ({ dryRun, check }: z.infer<typeof checkQuery>): ApplyOptions => ({
   dryRun,

@@ -3,6 +3,7 @@ import { Author, RequireAction } from '@countersign/platform';
 import { Body, Controller, Headers, HttpCode, Post, Query } from '@nestjs/common';
 import { ApiBearerAuth, ApiConsumes, ApiOperation, ApiTags } from '@nestjs/swagger';
 import type { z } from 'zod';
+import { testsOf } from '../policy-tests/given-tests';
 import { ApplyDocuments } from './apply-documents';
 import { applyQuery, optionsOf } from './apply-query';
 import { readDocuments } from './read-documents';
@@ -18,14 +19,15 @@ export class ApplyController {
   @ApiConsumes('application/yaml', 'application/json')
   @HttpCode(200)
   @RequireAction('Iam:Write')
-  apply(
+  async apply(
     @Body() body: unknown,
     @Headers('content-type') contentType: string | undefined,
     @Query({ schema: applyQuery }) query: z.infer<typeof applyQuery>,
     @Author() author: string,
   ): Promise<ApplyAnswer> {
     const raw = readDocuments(body, contentType);
-    const { prune } = query;
-    return this.documents.apply({ raw, remove: [], prune, owner: 'api', author }, optionsOf(query));
+    const { condition, answer } = testsOf(raw, query.test);
+    const request = { raw, remove: [], prune: query.prune, owner: 'api' as const, author, ...condition };
+    return { ...(await this.documents.apply(request, optionsOf(query))), ...answer };
   }
 }

@@ -1,4 +1,4 @@
-import type { Page } from '@countersign/contracts';
+import { isPolicyTest, type Page } from '@countersign/contracts';
 import { ProblemError } from '@countersign/platform';
 import { Injectable } from '@nestjs/common';
 import { z } from 'zod';
@@ -92,6 +92,7 @@ function requireSameName({ kind, name }: DocumentKey, raw: unknown): void {
   const { kind: givenKind, metadata } = parsed.data;
   const of = { document: 0, kind: givenKind, name: metadata.name, code: 'path_mismatch' };
   const errors = [
+    ...(isPolicyTest(raw) ? [{ ...of, path: '/kind', code: 'not_stored', message: 'is run, never stored' }] : []),
     ...(givenKind === kind ? [] : [{ ...of, path: '/kind', message: `the path says ${kind}` }]),
     ...(metadata.name === name ? [] : [{ ...of, path: '/metadata/name', message: `the path says ${name}` }]),
   ];

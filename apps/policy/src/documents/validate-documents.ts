@@ -1,6 +1,8 @@
 import {
   crossCheck,
+  isPolicyTest,
   parseDocument,
+  parsePolicyTest,
   type DocumentError,
   type FieldError,
   type ParsedDocument,
@@ -35,7 +37,7 @@ interface Parsed {
 
 /**
  * Validates documents by themselves, against each other and against what is stored, and reports everything that is
- * wrong at once.
+ * wrong at once. PolicyTests among them are validated, and are not what is given back: they are never stored.
  * @throws ProblemError invalid-document, or conflict when only stored documents stand in the way
  */
 export function validateDocuments(input: ValidationInput): GivenDocument[] {
@@ -65,11 +67,13 @@ function parseAll(raws: readonly unknown[]): Parsed {
   const parsed: Parsed = { candidates: [], errors: [], failedPolicies: [] };
   const seen = new Set<string>();
   for (const [index, raw] of raws.entries()) {
-    const result = parseDocument(raw);
+    const result = isPolicyTest(raw) ? parsePolicyTest(raw) : parseDocument(raw);
     if (!result.ok) {
       const { kind = null, name = null } = result;
       parsed.errors.push(...result.errors.map((error) => ({ document: index, kind, name, ...error })));
       if (kind === 'Policy' && name !== null) parsed.failedPolicies.push({ kind, name, spec: { statement: [] } });
+    } else if ('test' in result) {
+      continue;
     } else if (seen.has(keyOf(result.document))) {
       const message = 'the request has another document of this kind and name';
       parsed.errors.push(

@@ -61,7 +61,7 @@ const testCase = (claims: Claims, more: Partial<PolicyTestCase> = {}): PolicyTes
 const push = read('github-push-modern');
 
 describe('a near miss is a token that an issuer could sign for somebody else', () => {
-  const missesOf = (claims: Claims, claim: string) =>
+  const missesOf = (claims: Claims, claim: string): Record<string, unknown>[] =>
     nearMisses('github', claims)
       .filter((miss) => miss.claim === claim)
       .map(({ to, claims: changed }) => ({ to, ...changed }));
