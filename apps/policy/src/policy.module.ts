@@ -10,14 +10,22 @@ import { Resources } from './documents/resources';
 import { ResourcesController } from './documents/resources.controller';
 import { RestoreRevision } from './documents/restore-revision';
 import { RevisionsController } from './documents/revisions.controller';
+import { ExplainAttempt } from './explain/explain-attempt';
+import { ExplainController } from './explain/explain.controller';
+import { GatherEvidence } from './explain/gather-evidence';
+import { VerifyToken } from './explain/verify-token';
 import { PolicyTestsController } from './policy-tests/policy-tests.controller';
 import { RunPolicyTests } from './policy-tests/run-policy-tests';
 import { ExchangePruning } from './recorded/exchange-pruning';
 import { ExchangeWriter } from './recorded/exchange-writer';
 import { RecordExchanges } from './recorded/record-exchanges';
 import { RecordedExchanges } from './recorded/recorded-exchanges';
+import { KnownRepositories } from './repository-pins/known-repositories';
+import { PinsController } from './repository-pins/pins.controller';
+import { RepositoryPinning } from './repository-pins/repository-pinning';
 import { SimulateController } from './simulation/simulate.controller';
 import { SimulateDocuments } from './simulation/simulate-documents';
+import { CompileDocuments } from './snapshot/compile-documents';
 import { CurrentSnapshot } from './snapshot/current-snapshot';
 import { FindWhoCan } from './who-can/find-who-can';
 import { WhoCanController } from './who-can/who-can.controller';
@@ -25,7 +33,13 @@ import { WhoCanController } from './who-can/who-can.controller';
 /** The decision point and the administration point. Needs PolicyConfig, PolicyDatabase, Bus, AuditStream and AdminAccess. */
 @Module({
   controllers: [
-    ApplyController, ResourcesController, RevisionsController, AccessController, PolicyTestsController,
+    ApplyController,
+    ResourcesController,
+    RevisionsController,
+    AccessController,
+    ExplainController,
+    PolicyTestsController,
+    PinsController,
     SimulateController,
     WhoCanController,
   ],
@@ -35,9 +49,15 @@ import { WhoCanController } from './who-can/who-can.controller';
     ResourcesDirectory,
     Resources,
     RestoreRevision,
+    KnownRepositories,
+    RepositoryPinning,
+    CompileDocuments,
     CurrentSnapshot,
     AnswerDecisions,
     EvaluateAccess,
+    ExplainAttempt,
+    GatherEvidence,
+    VerifyToken,
     RecordedExchanges,
     SimulateDocuments,
     ExchangeWriter,

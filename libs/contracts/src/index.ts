@@ -1,5 +1,6 @@
 export { ADMIN_ACTIONS, ADMIN_RESOURCE, type AdminAction } from './access';
 export { parseDocument, type FieldError, type ParseResult, type ParsedDocument } from './documents';
+export { documentJsonSchema, jsonSchemaNames } from './documents-json-schema';
 export { crossCheck } from './documents-cross-check';
 export { documentFindings } from './documents-findings';
 export { isPolicyTest, parsePolicyTest, type ParsePolicyTestResult } from './documents-policy-test';
@@ -16,6 +17,13 @@ export {
   type ExchangeEventData,
   type RecordedEvent,
 } from './events';
+export type {
+  ExplainAnswer,
+  ExplainedCheckAnswer,
+  ExplainedOutcome,
+  ExplainStage,
+  NearestMissAnswer,
+} from './explain-payloads';
 export {
   authorizeAdmin,
   checkIssuers,
@@ -28,6 +36,7 @@ export {
   listIssuers,
   narrowToken,
   policyChanged,
+  repositoryPinsChanged,
   revocationsChanged,
   trustedIssuerSchema,
   verificationKeysChanged,
@@ -66,6 +75,7 @@ export type {
   SigningKeyRotationAnswer,
   WebhookAnswer,
 } from './payloads';
+export type { PinAnswer } from './pin-payloads';
 export { tokenCheck } from './token-check';
 export { PROBLEMS, problemType, type DocumentError, type ProblemBody, type ProblemCode } from './problems';
 export { REFUSAL_CLASS, type RefusalReason } from './refusals';

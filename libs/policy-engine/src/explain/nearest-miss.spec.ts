@@ -345,7 +345,8 @@ describe('the one edit', () => {
     expect(missOf(asked, role('r', more))).toEqual({ role: 'r', failedChecks: 1, edit });
   });
 
-  test.each(rows)('for %s flips this decision and no other', (_, more, asked, edit, others) => {
+  test.each(rows)('for %s flips this decision and no other', (...row) => {
+    const [, more, asked, edit, others] = row;
     const before = role('r', more);
     const after = applyEdit(before, written(edit));
     if (after === null) throw new Error('the edit does not apply');

@@ -1,0 +1,102 @@
+import { ProblemError } from '@countersign/platform';
+import { z } from 'zod';
+
+/** Also of a subject token (libs/tokens), with room for what is pasted around it. */
+const MAX_TOKEN = 20_000;
+const MAX_TEXT = 2_048;
+const text = z.string().min(1).max(MAX_TEXT);
+
+const evidence = {
+  claims: z.record(z.string(), z.unknown()).optional(),
+  token: z.string().min(1).max(MAX_TOKEN).optional(),
+  traceId: text.optional(),
+  eventId: text.optional(),
+};
+
+/** Body of `POST /v1/explain`. */
+const schema = z.strictObject({
+  ...evidence,
+  audience: z.preprocess((value) => (typeof value === 'string' ? [value] : value), z.array(text).max(50)).optional(),
+  scope: z.string().max(MAX_TEXT).optional(),
+  sourceIp: z.union([z.ipv4(), z.ipv6()]).optional(),
+  time: z.iso.datetime({ offset: true }).optional(),
+  action: text.optional(),
+  resource: text.optional(),
+});
+
+type Body = z.infer<typeof schema>;
+
+/** What is to be explained: exactly one of these. */
+export type EvidenceSource =
+  | { from: 'claims'; claims: Record<string, unknown> }
+  | { from: 'token'; token: string }
+  | { from: 'trace'; traceId: string }
+  | { from: 'event'; eventId: string };
+
+export interface ExplainQuestion {
+  source: EvidenceSource;
+  /** What the attempt asks for; left out: what the recorded attempt asked for, else nothing. */
+  audience?: string[];
+  scope?: NamedScope;
+  sourceIp?: string;
+  /** Epoch seconds. */
+  now?: number;
+  /** What the token is to be used for. */
+  permission: { action: string; resource: string } | null;
+}
+
+/** A scope and the names in it. */
+export interface NamedScope {
+  text: string;
+  roles: string[] | null;
+  policies: string[] | null;
+}
+
+/** @throws ProblemError invalid-parameter, naming the member; never with its value, which may be a token */
+export function parseExplainRequest(body: unknown): ExplainQuestion {
+  const parsed = schema.safeParse(body);
+  if (!parsed.success) throw invalid(parsed.error.issues.slice(0, 10).map(describe).join('; '));
+  const { audience, scope, sourceIp, time, action, resource } = parsed.data;
+  if ((action === undefined) !== (resource === undefined)) throw invalid('/action and /resource come together');
+  return {
+    source: sourceOf(parsed.data),
+    ...(audience === undefined ? {} : { audience }),
+    ...(scope === undefined ? {} : { scope: parseScope(scope) }),
+    ...(sourceIp === undefined ? {} : { sourceIp }),
+    ...(time === undefined ? {} : { now: Math.floor(Date.parse(time) / 1000) }),
+    permission: action === undefined || resource === undefined ? null : { action, resource },
+  };
+}
+
+const invalid = (detail: string): ProblemError => new ProblemError('invalid-parameter', detail);
+
+function describe({ path, message, ...issue }: z.core.$ZodIssue): string {
+  const unknown =
+    issue.code === 'unrecognized_keys' ? issue.keys.map((key) => `/${key.slice(0, 64)}`).join(', ') : null;
+  return unknown === null ? `/${path.join('/')}: ${message}` : `${unknown}: unknown`;
+}
+
+function sourceOf({ claims, token, traceId, eventId }: Body): EvidenceSource {
+  const sources: EvidenceSource[] = [
+    ...(claims === undefined ? [] : [{ from: 'claims' as const, claims }]),
+    ...(token === undefined ? [] : [{ from: 'token' as const, token: token.trim() }]),
+    ...(traceId === undefined ? [] : [{ from: 'trace' as const, traceId }]),
+    ...(eventId === undefined ? [] : [{ from: 'event' as const, eventId }]),
+  ];
+  const [source, ...more] = sources;
+  if (source === undefined || more.length > 0) {
+    throw invalid('exactly one of /claims, /token, /traceId, /eventId must be given');
+  }
+  return source;
+}
+
+/** As the token endpoint reads it: `role:NAME` and `policy:NAME`. */
+function parseScope(scope: string): NamedScope {
+  const items = scope.split(' ').filter((item) => item !== '');
+  if (items.some((item) => !/^(role|policy):./.test(item))) throw invalid('/scope: each is role:NAME or policy:NAME');
+  const named = (kind: string): string[] | null => {
+    const names = items.filter((item) => item.startsWith(`${kind}:`)).map((item) => item.slice(kind.length + 1));
+    return names.length > 0 ? names : null;
+  };
+  return { text: scope, roles: named('role'), policies: named('policy') };
+}

@@ -1,0 +1,70 @@
+import type { Finding } from './payloads';
+
+/** The step of an exchange that refused; `record`: the grant was voided since it could not be recorded. */
+export type ExplainStage = 'verify' | 'decide' | 'target' | 'replay' | 'record' | 'granted';
+
+/** How an attempt ends, and why. */
+export interface ExplainedOutcome {
+  outcome: 'granted' | 'denied' | 'voided';
+  stage: ExplainStage;
+  class: string | null;
+  reason: string | null;
+  detail: string | null;
+}
+
+/** One thing that a role or statement asks for, and what the attempt has. */
+export interface ExplainedCheckAnswer {
+  /** JSON Pointer into the document as it was written. */
+  path: string;
+  /** Canonical spelling. */
+  operator: string;
+  key: string;
+  expected: string[];
+  /** null when there is nothing. */
+  actual: unknown;
+  present: boolean;
+  matched: boolean;
+}
+
+/** The one change of a Role that would admit the attempt. */
+export interface NearestMissAnswer {
+  role: string;
+  failedChecks: number;
+  /** An operation of a JSON Patch (RFC 6902) on the document as it was written; null when no single one admits. */
+  edit: { op: 'add' | 'replace' | 'remove'; path: string; value?: unknown } | null;
+  /** What lint has to say about the edited role that it did not say before. */
+  findings: Finding[];
+  /** Other subjects whose recorded attempts were denied and would be granted, in the time looked at. */
+  alsoAdmits: { count: number; sample: string[]; from: string; to: string };
+}
+
+/** Answer of `POST /v1/explain`. */
+export interface ExplainAnswer extends ExplainedOutcome {
+  /** Name of the JwtIssuer; null when none has this `iss`. */
+  issuer: string | null;
+  subject: string | null;
+  /** False: anybody could have written the claims, since the token was not verified. */
+  verified: boolean;
+  /** Of the documents that the explanation is made from. */
+  revision: number;
+  /** What was explained, defaults filled in. */
+  request: { audience: string[]; scope: string | null; sourceIp: string | null; time: string };
+  /** Where the token was refused before any role was considered: what the decision would have been. */
+  ifVerified: ExplainedOutcome | null;
+  roles: { name: string; matched: boolean; shadow: boolean; checks: ExplainedCheckAnswer[] }[];
+  /** Roles of the issuer that are not shown; they are further away. */
+  rolesLeftOut: number;
+  /** Of the policies of the granted roles; only when `action` and `resource` were given. */
+  statements: {
+    policy: string;
+    sid: string | null;
+    effect: 'Allow' | 'Deny';
+    applies: boolean;
+    checks: ExplainedCheckAnswer[];
+  }[];
+  /** Whether the token could do what `action` and `resource` say; null when they were not given or nothing is granted. */
+  permission: { action: string; resource: string; allowed: boolean } | null;
+  nearestMiss: NearestMissAnswer | null;
+  /** The attempt behind `traceId` or `eventId`, as it ended then. */
+  recorded: (ExplainedOutcome & { eventId: string; traceId: string; time: string; roles: string[] }) | null;
+}
