@@ -2,6 +2,7 @@ import type { Logger } from '@countersign/platform';
 import { Database } from '@countersign/postgres';
 import { CreateDocuments1763640000000 } from './migrations/1763640000000-create-documents';
 import { CreateRecordedExchanges1764000000000 } from './migrations/1764000000000-create-recorded-exchanges';
+import { CreateRepositoryPins1764100000000 } from './migrations/1764100000000-create-repository-pins';
 
 export interface PolicyDatabaseOptions {
   url: string;
@@ -13,14 +14,18 @@ export interface PolicyDatabaseOptions {
 /** The `policy` schema: documents as they were given, the history of their revisions, recorded exchanges. */
 export class PolicyDatabase extends Database {
   constructor(options: PolicyDatabaseOptions) {
-    const migrations = [CreateDocuments1763640000000, CreateRecordedExchanges1764000000000];
+    const migrations = [
+      CreateDocuments1763640000000,
+      CreateRecordedExchanges1764000000000,
+      CreateRepositoryPins1764100000000,
+    ];
     super({
       ...options,
       schema: 'policy',
       entities: [],
       migrations,
       insertOnly: ['revision'],
-      neverUpdated: ['recorded_exchanges'],
+      neverUpdated: ['recorded_exchanges', 'repository_pin'],
     });
   }
 }

@@ -9,6 +9,8 @@ export const EVENT_TYPES = [
   'dev.countersign.exchange.refusals_aggregated.v1',
   'dev.countersign.decision.denied.v1',
   'dev.countersign.policy.applied.v1',
+  'dev.countersign.repository_pin.created.v1',
+  'dev.countersign.repository_pin.deleted.v1',
   'dev.countersign.issuer.keys_rotated.v1',
   'dev.countersign.issuer.unreachable.v1',
   'dev.countersign.signing_key.created.v1',

@@ -258,6 +258,9 @@ const announcement = <T>(natsSubject: string, payload: z.ZodType<T>): Announceme
 /** A new revision of the documents is in force. */
 export const policyChanged = announcement('policy.changed', z.object({ revision: z.number().int() }));
 
+/** A pin of a repository was deleted: every replica of policy reads them again. */
+export const repositoryPinsChanged = announcement('policy.pins.changed', z.object({}));
+
 /** The key set of an issuer is another one than before. */
 export const issuerKeysChanged = announcement('discovery.keys.changed', z.object({ iss: z.string() }));
 

@@ -7,8 +7,16 @@ import {
   type ExchangeDecisionMessage,
 } from '@countersign/contracts';
 import { Bus } from '@countersign/messaging';
-import { decideExchange, evaluatePermission, firstNotGranted, narrowToken } from '@countersign/policy-engine';
+import { UnavailableError } from '@countersign/platform';
+import {
+  decideExchange,
+  evaluatePermission,
+  firstNotGranted,
+  narrowToken,
+  type ExchangeDecision,
+} from '@countersign/policy-engine';
 import { Injectable, type OnModuleInit } from '@nestjs/common';
+import { RepositoryPinning } from '../repository-pins/repository-pinning';
 import { CurrentSnapshot } from '../snapshot/current-snapshot';
 
 type NarrowRequest = ReturnType<typeof narrowTokenContract.input.parse>;
@@ -21,6 +29,7 @@ export class AnswerDecisions implements OnModuleInit {
   constructor(
     private readonly bus: Bus,
     private readonly snapshots: CurrentSnapshot,
+    private readonly pinning: RepositoryPinning,
   ) {}
 
   onModuleInit(): void {
@@ -36,12 +45,23 @@ export class AnswerDecisions implements OnModuleInit {
     return this.snapshots.issuers();
   }
 
-  private decide(request: DecideExchangeRequest): ExchangeDecisionMessage {
-    const decision = decideExchange(this.snapshots.current(), request);
+  private async decide(request: DecideExchangeRequest): Promise<ExchangeDecisionMessage> {
+    const decision = await this.decideKnown(request);
     const { effect, reason, detail, roles, shadowRoles, policies, statements, revision } = decision;
     const { audience, maxTokenExpiry, claims } = decision.obligations;
     const obligations = { audience, maxTokenExpiry, claims };
     return { effect, reason, detail, roles, shadowRoles, policies, statements, obligations, revision };
+  }
+
+  /** Nothing is granted to a repository before it is pinned; another replica may have pinned it to other ids. */
+  private async decideKnown(request: DecideExchangeRequest): Promise<ExchangeDecision> {
+    const first = decideExchange(this.snapshots.current(), request);
+    if (first.sighting === null) return first;
+    const { sub } = request.claims;
+    await this.pinning.pin(first.sighting, typeof sub === 'string' ? sub : '');
+    const decision = decideExchange(this.snapshots.current(), request);
+    if (decision.sighting !== null) throw new UnavailableError('policy');
+    return decision;
   }
 
   private narrow({ held, scope, permissions, limitedTo, claims, sourceIp, now }: NarrowRequest): NarrowAnswer {

@@ -1,13 +1,13 @@
 import { policyChanged, type IssuerRegistration } from '@countersign/contracts';
 import { Bus } from '@countersign/messaging';
 import { Logger, Readiness, UnavailableError } from '@countersign/platform';
-import { compileSnapshot, type Snapshot } from '@countersign/policy-engine';
+import type { Snapshot } from '@countersign/policy-engine';
 import { Injectable, Optional, type OnApplicationBootstrap, type OnModuleDestroy } from '@nestjs/common';
-import { PolicyConfig } from '../config';
 import { registrationOf } from '../documents/check-issuers';
 import { loadState, parseStored, READ_LIMIT } from '../documents/document-rows';
 import { newestRevision, type NewestRevision } from '../documents/revision-rows';
 import { PolicyDatabase } from '../policy-database';
+import { CompileDocuments } from './compile-documents';
 import { MonotonicClock } from './monotonic-clock';
 
 const POLL_MS = 10_000;
@@ -37,7 +37,7 @@ export class CurrentSnapshot implements OnApplicationBootstrap, OnModuleDestroy 
     private readonly bus: Bus,
     private readonly readiness: Readiness,
     private readonly logger: Logger,
-    private readonly config: PolicyConfig,
+    private readonly documents: CompileDocuments,
     @Optional() private readonly clock: MonotonicClock = new MonotonicClock(),
   ) {}
 
@@ -96,7 +96,7 @@ export class CurrentSnapshot implements OnApplicationBootstrap, OnModuleDestroy 
   private async load(): Promise<Loaded> {
     const { newest, documents } = await this.database.transaction(loadState, READ_LIMIT);
     const { parsed, broken } = parseStored(documents);
-    const snapshot = compileSnapshot({ documents: parsed, publicUrl: this.config.publicUrl, revision: newest.number });
+    const snapshot = this.documents.compile(parsed, newest.number);
     for (const { kind, name } of broken) this.logger.error('stored document left out', { kind, name });
     for (const problem of snapshot.errors) this.logger.error('stored document left out', { problem });
     const issuers = parsed.flatMap((document) => (document.kind === 'JwtIssuer' ? [registrationOf(document)] : []));
