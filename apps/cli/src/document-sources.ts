@@ -2,6 +2,7 @@ import { readdirSync, readFileSync, statSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { LineCounter, parseAllDocuments } from 'yaml';
 import { EXIT, Failure, usageFailure } from './failure';
+import { withClaims } from './policy-test-claims';
 import type { Terminal } from './terminal';
 
 /** Documents ready to be sent: one YAML stream, and where each of its documents came from. */
@@ -11,8 +12,10 @@ export interface DocumentStream {
   placeOf: (documentIndex: number) => string | null;
 }
 
-interface Source {
+export interface Source {
   name: string;
+  /** Absolute; null for standard input. */
+  path: string | null;
   text: string;
   count: number;
 }
@@ -21,11 +24,12 @@ const documentFile = /\.(ya?ml|json)$/;
 
 /** Reads the named files, folders (their YAML and JSON files, not deeper) and `-` (standard input). */
 export async function readDocuments(terminal: Terminal, names: readonly string[]): Promise<DocumentStream> {
-  const sources: Source[] = [];
+  const read: Source[] = [];
   for (const name of names) {
-    if (name === '-') sources.push(toSource('standard input', await terminal.readStdin()));
-    else sources.push(...filesOf(resolve(terminal.cwd, name), name).map(readSource));
+    if (name === '-') read.push(toSource({ path: null, name: 'standard input' }, await terminal.readStdin()));
+    else read.push(...filesOf(resolve(terminal.cwd, name), name).map(readSource));
   }
+  const sources = withClaims(read, terminal.cwd);
   const places = sources.flatMap(({ name, count }) =>
     Array.from({ length: count }, (_, index) => (count === 1 ? name : `${name} (document ${index + 1})`)),
   );
@@ -44,12 +48,12 @@ function filesOf(path: string, name: string): { path: string; name: string }[] {
   }
 }
 
-function readSource({ path, name }: { path: string; name: string }): Source {
-  return toSource(name, readFileSync(path, 'utf8'));
+function readSource(file: { path: string; name: string }): Source {
+  return toSource(file, readFileSync(file.path, 'utf8'));
 }
 
 /** A JSON array holds one document per element; anything else is a YAML stream (JSON is YAML). */
-function toSource(name: string, text: string): Source {
+function toSource({ name, path }: Pick<Source, 'name' | 'path'>, text: string): Source {
   const lines = new LineCounter();
   const documents = parseAllDocuments(text, { lineCounter: lines });
   const parsed = Array.isArray(documents) ? documents : [];
@@ -60,6 +64,6 @@ function toSource(name: string, text: string): Source {
   }
   const values = parsed.map((document) => document.toJS() as unknown).filter((value) => value !== null);
   const [only] = values;
-  if (values.length !== 1 || !Array.isArray(only)) return { name, text, count: values.length };
-  return { name, text: only.map((item) => JSON.stringify(item)).join('\n---\n'), count: only.length };
+  if (values.length !== 1 || !Array.isArray(only)) return { name, path, text, count: values.length };
+  return { name, path, text: only.map((item) => JSON.stringify(item)).join('\n---\n'), count: only.length };
 }

@@ -6,6 +6,7 @@ import { devCommand } from './commands/dev-issuer';
 import { exchangeCommand } from './commands/exchange';
 import { getCommand } from './commands/get';
 import { issuerCommand } from './commands/issuer-status';
+import { testCommand } from './commands/test';
 import { tokenCommand } from './commands/token-inspect';
 import { EXIT, Failure, type ExitCode } from './failure';
 import { paint } from './format';
@@ -13,6 +14,7 @@ import type { Terminal } from './terminal';
 
 const commands = [
   applyCommand,
+  testCommand,
   getCommand,
   deleteCommand,
   exchangeCommand,

@@ -9,10 +9,13 @@ interface Options {
   filename: string[];
   dryRun?: boolean;
   prune?: boolean;
+  test?: boolean;
   output?: Output;
 }
 
 const colours = { created: 'green', updated: 'yellow', deleted: 'red', unchanged: 'dim' } as const;
+
+const NOT_RUN = 'not run (--test runs it)';
 
 /** `countersign apply`: many documents, all or nothing. */
 export const applyCommand = (terminal: Terminal): Command =>
@@ -21,13 +24,18 @@ export const applyCommand = (terminal: Terminal): Command =>
     .requiredOption('-f, --filename <path...>', 'file, folder, or - for standard input')
     .option('--dry-run', 'say what would change, change nothing')
     .option('--prune', 'delete documents that were applied before and are not among these')
+    .option('--test', 'refuse unless the PolicyTests among the documents pass')
     .addOption(outputOption())
     .action(async (options: Options) => {
       const { text, placeOf } = await readDocuments(terminal, options.filename);
       const answer = await callApi<ApplyAnswer>(terminal, {
         method: 'POST',
         path: '/v1/apply',
-        query: { dryRun: options.dryRun ? 'true' : undefined, prune: options.prune ? 'true' : undefined },
+        query: {
+          dryRun: options.dryRun ? 'true' : undefined,
+          prune: options.prune ? 'true' : undefined,
+          test: options.test ? 'require' : undefined,
+        },
         contentType: 'application/yaml',
         body: text,
         placeOf,
@@ -40,10 +48,13 @@ export function formatApplied(terminal: Pick<Terminal, 'isTty' | 'env'>, answer:
   const lines = answer.results.map(
     ({ kind, name, action }) => `${kind}/${name} ${paint(terminal, colours[action], action)}\n`,
   );
+  const tests = (answer.tests ?? []).map(
+    ({ name, action }) => `PolicyTest/${name} ${action === 'passed' ? paint(terminal, 'green', 'passed') : NOT_RUN}\n`,
+  );
   const revision = answer.dryRun
     ? `dry run: nothing was changed, revision stays ${answer.revision}`
     : `revision ${answer.revision}`;
-  return [...lines, formatFindings(answer.findings), `${revision}\n`].join('');
+  return [...lines, ...tests, formatFindings(answer.findings), `${revision}\n`].join('');
 }
 
 const formatFindings = (findings: readonly Finding[]): string =>
