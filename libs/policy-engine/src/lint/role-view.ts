@@ -1,5 +1,6 @@
 import { escapePointer, compileCondition, type Check } from '../conditions';
 import type { JwtIssuerDocument, Platform, RoleDocument, RoleSpec } from '../documents';
+import { commonCondition } from '../shorthand/expand-repository';
 import { viewIssuer, type Hosting, type IssuerView } from './issuer-view';
 
 /** One operator on one key of a role, principal included. */
@@ -33,7 +34,14 @@ export function viewRole(document: RoleDocument, issuers: ReadonlyMap<string, Jw
 
 export const issuersPath = '/spec/condition/StringEqual/jwt:iss';
 
-function principalChecks({ principal }: RoleSpec): RoleCheck[] {
+function principalChecks(spec: RoleSpec): RoleCheck[] {
+  const { principal } = spec;
+  if (spec.repositories) {
+    // What keeps proposed code out is ours to get right, not the author's.
+    const { StringEqual = {} } = commonCondition(spec);
+    const { checks } = compileCondition({ StringEqual }, '', { templates: false });
+    return checks.map((check) => toRoleCheck({ ...check, path: '/spec/principal' }));
+  }
   if (principal === null) return [];
   const { checks } = compileCondition({ StringEqual: { 'jwt:sub': principal } }, '', { templates: false });
   return checks.map((check) => toRoleCheck({ ...check, path: '/spec/principal/jwt:sub' }));
@@ -74,3 +82,6 @@ export function platformsOf(role: RoleView): IssuerView[] {
   const platforms = [...new Set(role.issuers.map(({ platform }) => platform))];
   return platforms.flatMap((platform) => issuersOf(role, platform)[0] ?? []);
 }
+
+/** Whether the principal is a list of repositories, each with its owner and, once known, its ids. */
+export const namesRepositories = ({ spec }: RoleView): boolean => (spec.repositories ?? []).length > 0;

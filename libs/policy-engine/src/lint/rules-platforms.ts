@@ -1,6 +1,6 @@
 import { compilePattern, matchPattern } from '../patterns';
 import type { Draft, RoleRule } from './lint-rule';
-import { profileOf } from './platform-profiles';
+import { profileOf, type PlatformProfile } from './platform-profiles';
 import { bindingChecks, isPattern, isText, issuersOf, platformsOf, type RoleCheck, type RoleView } from './role-view';
 import { hasUnit } from './rules-tenancy';
 import { example, fill } from './tenant-binding';
@@ -106,13 +106,21 @@ const anyCode: RoleRule = {
     platformsOf(role).flatMap(({ platform }) => {
       const profile = profileOf(platform);
       if (!profile || profile.code.length === 0 || platform === 'terraform-cloud') return [];
-      const tenant = bindingChecks(role, Object.keys(profile.tenant));
-      const says = bindingChecks(role, profile.code).length > 0 || tenant.some(subjectNamesCode);
-      return says || tenant.length === 0
+      return saysWhichCode(role, profile)
         ? []
         : [{ path: '/spec/condition', message: 'any branch that somebody may push to is enough' }];
     }),
 };
+
+/** Roles without any tenant have graver findings. */
+function saysWhichCode(role: RoleView, profile: PlatformProfile): boolean {
+  if (bindingChecks(role, profile.code).length > 0) return true;
+  const { repositories = [] } = role.spec;
+  if (repositories.length > 0)
+    return repositories.every(({ ref, environment }) => ref !== null || environment !== null);
+  const tenant = bindingChecks(role, Object.keys(profile.tenant));
+  return tenant.length === 0 || tenant.some(subjectNamesCode);
+}
 
 /** Whether a subject goes on after the repository with more than a wildcard. */
 const subjectNamesCode = ({ claim, values }: RoleCheck): boolean =>
@@ -171,13 +179,15 @@ const pinsNamespace = (role: RoleView): boolean =>
   );
 
 function openNamespace(claim: string | null, value: string, path: string): Draft {
-  const fillings = ['evil:deployer', 'serviceaccount:evil:deployer', '-evil:deployer', 'evil', '-evil'];
-  const subjects = fillings.map((text) => fill(value, text, 'deployer'));
+  const dash = /\w[*]/.test(value) ? '-' : '';
+  const subjects = [`${dash}evil:deployer`, 'serviceaccount:evil:deployer', `${dash}evil`].map((text) =>
+    fill(value, text, 'deployer'),
+  );
   const found = subjects.find((subject) => /^system:serviceaccount:[^:]+:[^:]+$/.test(subject));
   return {
     path,
     message: 'whoever may make a namespace or a service account in one gets in',
-    admits: [example(claim ?? 'sub', claim === 'sub' ? (found ?? subjects[0] ?? value) : fill(value, '-evil', 'x'))],
+    admits: [example(claim ?? 'sub', found ?? fill(value, `${dash}evil`, 'x'))],
   };
 }
 

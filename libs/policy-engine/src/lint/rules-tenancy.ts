@@ -2,7 +2,15 @@ import { lower, type Draft, type RoleRule } from './lint-rule';
 import type { Severity } from './lint-findings';
 import type { Hosting, IssuerView } from './issuer-view';
 import { profileOf, type PlatformProfile } from './platform-profiles';
-import { bindingChecks, isPattern, issuersOf, issuersPath, platformsOf, type RoleView } from './role-view';
+import {
+  bindingChecks,
+  isPattern,
+  issuersOf,
+  issuersPath,
+  namesRepositories,
+  platformsOf,
+  type RoleView,
+} from './role-view';
 import { fill, strangerOf, tenancyOf, type Binding, type Tenancy } from './tenant-binding';
 
 /** A role on the issuers of one platform. */
@@ -132,6 +140,7 @@ function unfinishedNames(role: RoleView, profile: PlatformProfile): Draft[] {
 
 /** Whether a condition says which repository, project or workspace it is. */
 export const hasUnit = (role: RoleView, { unit }: PlatformProfile): boolean =>
+  namesRepositories(role) ||
   bindingChecks(role, Object.keys(unit)).some(({ claim, values }) =>
     values.every((value) => unit[claim ?? '']?.test(value)),
   );
@@ -181,6 +190,7 @@ const namesOnly: RoleRule = {
 const idsInSubject = /^repo:[^/*?]+@\d+\/|(^|:)(repository_owner_id|repository_id|enterprise_id):\d+(:|$)/;
 
 const hasIds = (role: RoleView, profile: PlatformProfile): boolean =>
+  namesRepositories(role) ||
   bindingChecks(role, profile.ids).length > 0 ||
   bindingChecks(role, ['sub']).some(({ values }) => values.every((value) => idsInSubject.test(value)));
 
@@ -230,7 +240,12 @@ const everyToken: RoleRule = {
     const open = role.issuers.filter(
       ({ platform, hosting }) => !profileOf(platform) || (platform === 'entra' && hosting !== 'shared'),
     );
-    if (open.length === 0 || role.checks.some(({ binding, key }) => binding && key !== 'jwt:iss')) return [];
+    if (
+      open.length === 0 ||
+      namesRepositories(role) ||
+      role.checks.some(({ binding, key }) => binding && key !== 'jwt:iss')
+    )
+      return [];
     return [
       {
         path: '/spec/condition',

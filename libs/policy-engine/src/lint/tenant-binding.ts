@@ -1,5 +1,5 @@
 import type { NameForm, PlatformProfile } from './platform-profiles';
-import { isPattern, isText, type RoleCheck, type RoleView } from './role-view';
+import { isPattern, isText, namesRepositories, type RoleCheck, type RoleView } from './role-view';
 
 /** `bound`: one tenant. `partial`: tenants whose name begins so. `open`: any tenant. */
 export type Binding = 'bound' | 'partial' | 'open';
@@ -21,6 +21,7 @@ export type Tenancy =
 
 /** How far a role says whose jobs it admits. The profiles are those of all the issuers that it pins. */
 export function tenancyOf(role: RoleView, profiles: readonly PlatformProfile[]): Tenancy {
+  if (namesRepositories(role)) return { kind: 'bound' };
   const known = (claim: string): NameForm[] => profiles.flatMap(({ tenant }) => tenant[claim] ?? []);
   const checks = role.checks
     .filter((check) => check.binding && check.claim !== null && known(check.claim).length > 0)
@@ -77,13 +78,20 @@ function namesNobody(subject: string, forms: readonly NameForm[]): boolean {
 
 const laterFills = ['ref:refs/heads/main', 'refs/heads/main', 'x', 'main'];
 
-/** Ends of a stranger's subject that a wildcard may stand for: all of it, and shorter ones, as the name's own end or not. */
-function fillsOf({ stranger, tenant }: PlatformProfile): string[] {
+/** What the first wildcard of a pattern may stand for, the likeliest first: parts of a stranger's subject. */
+function fillsOf({ claim, value }: { claim: string; value: string }, { stranger, tenant }: PlatformProfile): string[] {
   const prefix = (tenant['sub'] ?? []).find((form) => stranger.startsWith(form.prefix))?.prefix ?? '';
   const rest = stranger.slice(prefix.length);
-  const ends = [...rest.matchAll(/[:/]|$/g)].map(({ index }) => rest.slice(0, index)).filter((end) => end !== '');
-  return [...ends.map((end) => `-${end}`), ...ends, stranger].reverse();
+  const [name = ''] = rest.split(/[:/]/);
+  const at = value.indexOf('*');
+  const dash = /[\p{L}\p{N}]$/u.test(value.slice(0, at)) ? '-' : '';
+  if (claim === 'sub' && at === value.length - 1) return cuts(rest).map((cut) => `${dash}${name}${rest.slice(cut)}`);
+  const starts = cuts(rest).map((cut) => `${dash}${rest.slice(0, cut)}`);
+  return claim === 'sub' && at === 0 ? cuts(stranger).map((cut) => stranger.slice(0, cut)) : starts;
 }
+
+/** Places of the delimiters, and the end. */
+const cuts = (text: string): number[] => [...text.matchAll(/[:/]|$/g)].map(({ index }) => index);
 
 const oneSlash = /^[^/:]+\/[^/:]+$/;
 const forms: Readonly<Record<string, RegExp>> = {
@@ -96,7 +104,9 @@ const plainName = /^[^:/]+$/;
 /** A value of the claim that the pattern matches and that its author hardly meant, written as `admits` has it. */
 export function strangerOf({ claim, value }: { claim: string; value: string }, profile: PlatformProfile): string {
   const likely = claim === 'sub' ? profile.subject : (forms[claim] ?? plainName);
-  const candidates = fillsOf(profile).flatMap((first) => laterFills.map((later) => fill(value, first, later)));
+  const candidates = fillsOf({ claim, value }, profile).flatMap((first) =>
+    laterFills.map((later) => fill(value, first, later)),
+  );
   return example(claim, candidates.find((candidate) => likely.test(candidate)) ?? candidates[0] ?? value);
 }
 
