@@ -171,6 +171,14 @@ test('the GitLab CI job deploys with a token for the service it deploys to', asy
   expect(printed).not.toContain('eyJ');
 });
 
+test('the policy tests of the GitHub documents pass, and no token that is near is granted', async () => {
+  const text = await sandbox.read('examples/policy-tests/web-production.yaml');
+  const command = /^# +(npx countersign test .*)$/m.exec(text)?.[1] ?? '';
+  const printed = await expectOk(await asUser(command));
+  expect(printed).toMatch(/^(\d+) of \1 near misses refused$/m);
+  expect(printed).toContain('6 of 6 cases passed');
+});
+
 test('the OpenFaaS documents apply unchanged; issuers that cannot be reached are findings', async () => {
   const finished = await asUser('npx countersign apply -f examples/openfaas --output json');
   const answer = JSON.parse(await expectOk(finished)) as {

@@ -23,6 +23,8 @@ export interface IdentifyingClaim {
   along?: (to: unknown, claims: Claims) => Record<string, unknown>;
   /** Where a text quotes the value several times, the last place is the one that is meant. */
   last?: boolean;
+  /** The platform never leaves it out: no token without it is near. */
+  always?: boolean;
 }
 
 export interface PlatformClaims {
@@ -61,7 +63,7 @@ const github: PlatformClaims = {
     ...of(nameEdits, 'enterprise'),
     { claim: 'ref', edits: refEdits, along: githubRefAlong, last: true },
     ...lastOf(nameEdits, 'environment'),
-    ...of(choiceEdits('pull_request_target', 'workflow_run'), 'event_name'),
+    { claim: 'event_name', edits: choiceEdits('pull_request_target', 'workflow_run'), always: true },
     ...of(workflowEdits, 'workflow_ref', 'job_workflow_ref'),
     ...of(choiceEdits('public', 'internal', 'private'), 'repository_visibility'),
     ...of(choiceEdits('github-hosted', 'self-hosted'), 'runner_environment'),
@@ -91,7 +93,8 @@ const gitlab: PlatformClaims = {
 const circleci: PlatformClaims = {
   identifying: [
     ...of(idEdits, 'oidc.circleci.com/project-id', 'oidc.circleci.com/pipeline-definition-id'),
-    ...of(anyEdits, 'oidc.circleci.com/context-ids', 'oidc.circleci.com/ssh-rerun'),
+    ...of(anyEdits, 'oidc.circleci.com/context-ids'),
+    { claim: 'oidc.circleci.com/ssh-rerun', edits: choiceEdits(true), always: true },
     ...of(refEdits, 'oidc.circleci.com/vcs-ref'),
     ...of(pathEdits, 'oidc.circleci.com/vcs-origin'),
   ],

@@ -50,7 +50,7 @@ function missesOf(item: IdentifyingClaim, table: PlatformClaims, claims: Claims)
   const from = claimAt(claims, item.claim);
   if (from === undefined || from === null || from === '') return [];
   const values = item.edits(from).filter((to) => JSON.stringify(to) !== JSON.stringify(from));
-  return [undefined, ...values].map((to) => ({
+  return [...(item.always ? [] : [undefined]), ...values].map((to) => ({
     claim: item.claim,
     from,
     to: to ?? null,
