@@ -1,6 +1,6 @@
 import {
+  commonCondition,
   escapePointer,
-  expandRepository,
   parseKey,
   parseOperator,
   type Condition,
@@ -8,29 +8,6 @@ import {
   type RoleSpec,
 } from '@countersign/policy-engine';
 import type { FieldError } from './documents';
-
-/** Issuers that sign for everybody who has an account there. */
-const sharedIssuers: readonly RegExp[] = [
-  /^https:\/\/token\.actions\.githubusercontent\.com$/,
-  /^https:\/\/gitlab\.com$/,
-  /^https:\/\/oidc\.circleci\.com\//,
-  /^https:\/\/agent\.buildkite\.com$/,
-  /^https:\/\/app(\.eu)?\.terraform\.io$/,
-  /^(https:\/\/)?accounts\.google\.com$/,
-];
-
-/** Claims that say whose job it is. `job_workflow_ref` does not: anybody may call a public reusable workflow. */
-const tenantClaims = new Set([
-  'sub',
-  ...['repository', 'repository_id', 'repository_owner', 'repository_owner_id', 'workflow_ref'],
-  ...['enterprise', 'enterprise_id'],
-  ...['project_path', 'project_id', 'namespace_path', 'namespace_id', 'ci_config_ref_uri'],
-  'oidc.circleci.com/project-id',
-  ...['organization_slug', 'organization_id', 'pipeline_id'],
-  ...['terraform_organization_id', 'terraform_organization_name', 'terraform_full_workspace'],
-  ...['terraform_project_id', 'terraform_workspace_id'],
-  ...['email', 'hd', 'azp'],
-]);
 
 interface ClaimCheck {
   path: string;
@@ -56,15 +33,13 @@ function bindingChecks(role: RoleSpec): ClaimCheck[] {
 }
 
 /** Claims that every repository of a principal constrains, with the values over all of them. */
-function repositoryChecks({ repositories = [], condition }: RoleSpec): ClaimCheck[] {
-  const expanded = repositories.map((one) => expandRepository(one, condition)['StringEqual'] ?? {});
-  return Object.keys(expanded[0] ?? {})
-    .filter((key) => expanded.every((one) => Object.hasOwn(one, key)))
-    .map((key) => {
-      const values = expanded.flatMap((one) => one[key] ?? []);
-      return { path: '/spec/principal', claim: claimOf(key), comparison: 'equal', values };
-    });
-}
+const repositoryChecks = (role: RoleSpec): ClaimCheck[] =>
+  Object.entries(commonCondition(role)['StringEqual'] ?? {}).map(([key, values]) => ({
+    path: '/spec/principal',
+    claim: claimOf(key),
+    comparison: 'equal',
+    values,
+  }));
 
 function conditionChecks(condition: Condition): ClaimCheck[] {
   return Object.entries(condition).flatMap(([name, keys]) => {
@@ -81,29 +56,7 @@ function conditionChecks(condition: Condition): ClaimCheck[] {
   });
 }
 
-/** What makes a role on a shared issuer admit strangers: patterns that leave the tenant open. */
-export function sharedIssuerErrors(role: RoleSpec): FieldError[] {
-  if (!pinnedIssuers(role).some((iss) => sharedIssuers.some((shared) => shared.test(iss)))) return [];
-  const checks = bindingChecks(role);
-  const tenant = checks.filter(({ claim }) => tenantClaims.has(claim));
-  if (tenant.some((check) => check.values.every((value) => bindsTenant(check, value)))) return [];
-  const workflow = checks.find(({ claim }) => claim === 'job_workflow_ref');
-  if (workflow && tenant.length === 0) return [{ path: workflow.path, ...reusableWorkflow }];
-  const broad = tenant.find(({ comparison }) => comparison === 'like');
-  const index = broad?.values.findIndex((value) => !bindsTenant(broad, value)) ?? -1;
-  return broad && index >= 0 ? [{ path: `${broad.path}/${index}`, ...tooBroad }] : [];
-}
-
 const pinnedIssuers = ({ condition }: RoleSpec): readonly string[] => condition['StringEqual']?.['jwt:iss'] ?? [];
-
-const tooBroad = {
-  code: 'pattern_too_broad',
-  message: 'matches jobs of anybody at this issuer; write out the owner before the first wildcard',
-};
-const reusableWorkflow = {
-  code: 'reusable_workflow_alone',
-  message: 'anybody may call this workflow; also name jwt:repository_owner_id or jwt:repository_id',
-};
 
 /** A pattern binds the tenant when the text before its first wildcard goes beyond the fixed head of the claim. */
 function bindsTenant({ claim, comparison }: ClaimCheck, value: string): boolean {

@@ -1,4 +1,4 @@
-import type { Condition, RepositoryPrincipal } from '../documents';
+import type { Condition, RepositoryPrincipal, RoleSpec } from '../documents';
 import { ownerOf, repositoryClaims } from './repository-platforms';
 
 /** A repository principal in the condition language. `condition` is the role's own: what it says comes first. */
@@ -36,4 +36,23 @@ export function withIssuer(condition: Condition, repositories: readonly Reposito
   if (!first) return condition;
   const { iss } = repositoryClaims[first.platform];
   return { ...condition, StringEqual: { 'jwt:iss': [iss], ...condition['StringEqual'] } };
+}
+
+/** What all repositories of a role's principal have in common, as a condition; the values are those of any of them. */
+export function commonCondition({
+  repositories = [],
+  condition,
+}: Pick<RoleSpec, 'repositories' | 'condition'>): Condition {
+  const [first = {}, ...others] = repositories.map((repository) => expandRepository(repository, condition));
+  const shared = Object.entries(first).map(([operator, keys]) => {
+    const common = Object.entries(keys).filter(([key]) =>
+      others.every((other) => other[operator]?.[key] !== undefined),
+    );
+    const anyOf = common.map(([key, values]) => [
+      key,
+      [...new Set([...values, ...others.flatMap((other) => other[operator]?.[key] ?? [])])],
+    ]);
+    return [operator, Object.fromEntries(anyOf) as Record<string, string[]>] as const;
+  });
+  return Object.fromEntries(shared.filter(([, keys]) => Object.keys(keys).length > 0));
 }

@@ -112,7 +112,7 @@ describe('a repository whose ids are known is that one and no other', () => {
     ['a GitLab project', [edge], [project], pipeline(), granted],
     ['a GitLab project, recreated', [edge], [project], pipeline({ project_id: '21' }), recreated],
     ['a GitLab project in a recreated group', [edge], [project], pipeline({ namespace_id: '1' }), recreated],
-  ])('%s', (_, roles, pins, claims, wanted) => {
+  ])('%s', (...[, roles, pins, claims, wanted]) => {
     expect(decide(roles, pins, claims)).toMatchObject(wanted);
   });
 
