@@ -12,6 +12,7 @@ import { AttackedSystem, accepted, refused } from '../support/attacked-system';
 import { admin, apply, eventsOf, exchange } from '../support/client';
 import { jwtIssuer, role, type Spec } from '../support/documents';
 import { forge } from '../support/forge';
+import { startTemporarySystem } from '../support/temporary-system';
 
 type Reason = Parameters<typeof refused>[0];
 
@@ -20,6 +21,7 @@ const TENANT = '9122040d-6c67-4c5b-b112-36a304b66dad';
 const ENTRA = `https://login.microsoftonline.com/${TENANT}/v2.0`;
 const KEYCLOAK = 'https://keycloak.example.com/realms/ci';
 
+let system: Awaited<ReturnType<typeof startTemporarySystem>>;
 let attacked: AttackedSystem;
 let other: LocalIssuer;
 /** The key of issuers whose documents hold their keys. */
@@ -31,11 +33,12 @@ beforeAll(async () => {
   directory = await mkdtemp(join(tmpdir(), 'countersign-directory-'));
   const anyAudience = jwtIssuer('from-directory', 'https://directory.test', { aud: ['*'] });
   await writeFile(join(directory, 'issuer.json'), JSON.stringify([anyAudience]));
-  [attacked, other, held] = await Promise.all([
-    AttackedSystem.start({ settings: { COUNTERSIGN_RESOURCES_DIR: directory } }),
+  [system, other, held] = await Promise.all([
+    startTemporarySystem({ COUNTERSIGN_RESOURCES_DIR: directory }),
     startLocalIssuer({ algorithms: ['ES256'] }),
     generateIssuerKey('ES256', 'h1'),
   ]);
+  attacked = await AttackedSystem.on(system);
   // Another issuer's key under the kid of ours.
   other.keys.splice(0, 1, await generateIssuerKey('ES256', 'a2'));
   await apply(attacked.system, [
@@ -47,6 +50,7 @@ beforeAll(async () => {
 
 afterAll(async () => {
   await attacked?.stop();
+  await system?.stop();
   await other?.stop();
   await rm(directory, { recursive: true, force: true });
 });

@@ -1,6 +1,3 @@
-import { chmod, mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { REFUSAL_CLASS, type Page, type RecordedEvent, type RefusalReason } from '@countersign/contracts';
 import {
   eventually,
@@ -11,16 +8,14 @@ import {
 } from '@countersign/testing';
 import { admin, apply, eventsOf, exchange, type Answer } from './client';
 import { githubClaims, jwtIssuer, policy, role, type Spec } from './documents';
-import { startEmbedded, type EmbeddedSystem } from './embedded';
+import type { EmbeddedSystem } from './embedded';
 import { forge } from './forge';
 
-export interface AttackedOptions {
+interface AttackedOptions {
   /** Further fields of the JwtIssuer. */
   spec?: Spec;
   /** Further keys that the issuer publishes. */
   keys?: IssuerKey[];
-  /** Further settings of the process. */
-  settings?: Record<string, string>;
 }
 
 /** What a caller sees of one attempt, and what the trail says of it. */
@@ -34,7 +29,6 @@ export interface Outcome {
   goodTokenAfter: number;
 }
 
-const logEverything = { COUNTERSIGN_LOG_LEVEL: 'trace' };
 const headers = { 'cache-control': 'no-store', 'content-type': 'application/json', location: null };
 
 /** REFUSE_TOKEN of THREATS: the class alone, nothing stored, one event with the reason. */
@@ -55,7 +49,7 @@ export const accepted: unknown = {
   goodTokenAfter: 400,
 };
 
-/** The embedded mode with one trusted issuer whose keys have the kids of THREATS. */
+/** An embedded system, with one trusted issuer whose keys have the kids of THREATS. */
 export class AttackedSystem {
   /** Texts of tokens that were presented: none of them may be found in a log or in the trail. */
   private readonly presented: string[] = [];
@@ -64,21 +58,18 @@ export class AttackedSystem {
   private constructor(
     readonly system: EmbeddedSystem,
     readonly issuer: LocalIssuer,
-    private readonly dataDir: string,
   ) {}
 
   /** a1 RS256, a2 ES256, a3 EdDSA, a4 ES384; a role lets repository 1001 in. */
-  static async start({ spec = {}, keys: further = [], settings }: AttackedOptions = {}): Promise<AttackedSystem> {
-    const dataDir = await mkdtemp(join(tmpdir(), 'countersign-attacked-'));
-    await chmod(dataDir, 0o755);
-    const [issuer, system] = await Promise.all([
-      startLocalIssuer(),
-      startEmbedded(dataDir, undefined, { ...logEverything, ...settings }),
-    ]);
+  static async on(
+    system: EmbeddedSystem,
+    { spec = {}, keys: further = [] }: AttackedOptions = {},
+  ): Promise<AttackedSystem> {
+    const issuer = await startLocalIssuer();
     const algorithms = ['RS256', 'ES256', 'EdDSA', 'ES384'] as const;
     const keys = await Promise.all(algorithms.map((alg, index) => generateIssuerKey(alg, `a${index + 1}`)));
     issuer.keys.splice(0, 1, ...keys, ...further);
-    const attacked = new AttackedSystem(system, issuer, dataDir);
+    const attacked = new AttackedSystem(system, issuer);
     await apply(system, [
       jwtIssuer('github', issuer.iss, spec),
       policy('deploy', ['Function:Deploy'], ['*']),
@@ -88,9 +79,7 @@ export class AttackedSystem {
   }
 
   async stop(): Promise<void> {
-    await this.system.kill('SIGTERM');
     await this.issuer.stop();
-    await rm(this.dataDir, { recursive: true, force: true });
   }
 
   /** A role for repository 1001 of the issuer. */

@@ -2,13 +2,16 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
-import type { Page, RecordedEvent } from '@countersign/contracts';
-import { eventually, startStack, type Stack, type StackOptions } from '@countersign/testing';
+import type { IssuerStatus, Page, RecordedEvent } from '@countersign/contracts';
+import { eventually, startStack, type ServiceName, type Stack, type StackOptions } from '@countersign/testing';
+import { policy } from './documents';
 
 /** Where a running system is and who administers it. */
 export interface Target {
   url: string;
   adminToken: string;
+  /** Only of a stack. */
+  replicasOf?(name: ServiceName): { url: string }[];
 }
 
 /** An HTTP answer, its body parsed where it is JSON. */
@@ -61,11 +64,32 @@ export async function adminOnce(target: Target, method: string, path: string, bo
   return read(await fetch(target.url + path, { method, headers, ...(body === undefined ? {} : { body: payload }) }));
 }
 
-/** Applies documents; throws with the answer when they are refused. */
+/**
+ * Applies documents, and waits until every replica of discovery has heard of their issuers, which is a little later.
+ * Throws with the answer when they are refused.
+ */
 export async function apply(target: Target, documents: object[]): Promise<Answer> {
   const answer = await admin(target, 'POST', '/v1/apply', documents);
   if (answer.status !== 200) throw new Error(`apply: ${answer.status} ${JSON.stringify(answer.body)}`);
+  const issuers = (documents as { kind: string; spec: { iss: string } }[]).filter(({ kind }) => kind === 'JwtIssuer');
+  const { adminToken } = target;
+  const places = target.replicasOf?.('discovery').map(({ url }) => ({ url, adminToken })) ?? [target];
+  if (issuers.length > 0)
+    await Promise.all(places.map((place) => knows(place, new Set(issuers.map(({ spec }) => spec.iss)))));
   return answer;
+}
+
+const knows = (discovery: Target, wanted: Set<string>): Promise<void> =>
+  eventually(async () => {
+    const { items } = (await admin(discovery, 'GET', '/v1/issuers/status')).body as Page<IssuerStatus>;
+    const missing = [...wanted].filter((iss) => !items.some((one) => one.iss === iss));
+    if (missing.length > 0) throw new Error(`discovery has not heard of ${missing.join(', ')}`);
+  });
+
+/** Leaves one Policy that no Role names, since nothing at all cannot be applied. */
+export async function removeDocuments(target: Target): Promise<void> {
+  const nothing = policy('nothing', ['Nothing:Do'], ['*']);
+  expect((await admin(target, 'POST', '/v1/apply?prune=true', [nothing])).status).toBe(200);
 }
 
 type Fields = Record<string, string> | URLSearchParams;

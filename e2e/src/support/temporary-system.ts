@@ -3,11 +3,13 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { startEmbedded, type EmbeddedSystem } from './embedded';
 
-/** An embedded system in a folder of its own that goes away with `stop()`. */
-export async function startTemporarySystem(): Promise<EmbeddedSystem & { stop(): Promise<void> }> {
+/** An embedded system that logs everything, in a folder of its own that goes away with `stop()`. */
+export async function startTemporarySystem(
+  settings: Record<string, string> = {},
+): Promise<EmbeddedSystem & { stop(): Promise<void> }> {
   const dataDir = await mkdtemp(join(tmpdir(), 'countersign-e2e-'));
   await chmod(dataDir, 0o755);
-  const system = await startEmbedded(dataDir);
+  const system = await startEmbedded(dataDir, undefined, { COUNTERSIGN_LOG_LEVEL: 'trace', ...settings });
   return {
     ...system,
     stop: async () => {
