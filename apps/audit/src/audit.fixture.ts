@@ -3,21 +3,38 @@ import { once } from 'node:events';
 import { createServer, type IncomingHttpHeaders, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { setTimeout as delay } from 'node:timers/promises';
-import type { CloudEvent } from '@countersign/contracts';
+import type { AuditStreamName, CloudEvent } from '@countersign/contracts';
 import { AuditStream, SqlAuditStream, type ConsumeOptions } from '@countersign/messaging';
-import { AdminAccess, Clock, Logger, ServiceConfig, startService, type RunningService } from '@countersign/platform';
+import {
+  AdminAccess,
+  Clock,
+  Logger,
+  ServiceConfig,
+  startService,
+  type RunningService,
+  UnavailableError,
+} from '@countersign/platform';
 import { SafeHttp } from '@countersign/safe-http';
 import { createTestDatabase } from '@countersign/testing';
 import { AuditModule } from './audit.module';
 import { AuditConfig } from './config';
 import { AuditDatabase } from './database';
 import { DeliverySettings } from './deliveries/delivery-settings';
+import { LogSettings } from './log/log-settings';
 
 export const PUBLIC_URL = 'https://sts.countersign.test';
 const ADMIN_TOKEN = randomBytes(32).toString('hex');
-const DEADLINE_MS = 10_000;
+const ENVIRONMENT = {
+  COUNTERSIGN_PUBLIC_URL: PUBLIC_URL,
+  COUNTERSIGN_PORT: '0',
+  COUNTERSIGN_HOST: '127.0.0.1',
+  COUNTERSIGN_MANAGEMENT_PORT: '0',
+  COUNTERSIGN_ADMIN_TOKEN: ADMIN_TOKEN,
+  COUNTERSIGN_ENCRYPTION_KEY: randomBytes(32).toString('base64'),
+};
+const DEADLINE_MS = 30_000;
 
-/** Resolves with the first value that is not null, undefined or false; rejects after ten seconds. */
+/** Resolves with the first value that is not null, undefined or false; rejects after half a minute. */
 export async function until<T>(what: string, look: () => Promise<T> | T): Promise<NonNullable<T>> {
   const deadline = Date.now() + DEADLINE_MS;
   for (;;) {
@@ -32,6 +49,17 @@ export async function until<T>(what: string, look: () => Promise<T> | T): Promis
 export class FailingStream extends SqlAuditStream {
   failBefore = 0;
   failAfter = 0;
+
+  /** On a machine busy with other tests the database may answer late: what would be a 503 is tried again. */
+  override async append(stream: AuditStreamName, event: CloudEvent): Promise<void> {
+    for (let triesLeft = 20; ; triesLeft -= 1) {
+      try {
+        return await super.append(stream, event);
+      } catch (error) {
+        if (!(error instanceof UnavailableError) || triesLeft === 0) throw error;
+      }
+    }
+  }
 
   override consume(options: ConsumeOptions): void {
     super.consume({
@@ -80,21 +108,23 @@ export interface AuditUnderTest {
   clock: MovableClock;
   access: StubAccess;
   call(method: string, path: string, body?: unknown, token?: string | null): Promise<Answer>;
+  /** A value of `/metrics`. */
+  metric(name: string): Promise<number>;
+  /** The bytes of an answer. */
+  bytes(path: string): Promise<Buffer>;
   /** The rows of a statement, in a connection of the service's own user. */
   rows<Row>(sql: string, parameters?: unknown[]): Promise<Row[]>;
   stop(): Promise<void>;
 }
 
 /** The whole module behind its real HTTP server, on a database of its own. */
-export async function startAudit(server: { url: string }, changes: Partial<DeliverySettings> = {}) {
+export async function startAudit(
+  server: { url: string },
+  changes: Partial<DeliverySettings> = {},
+  { log = new LogSettings(), witnesses = [] as string[] } = {},
+): Promise<AuditUnderTest> {
   const place = await createTestDatabase(server);
-  const environment = {
-    COUNTERSIGN_PUBLIC_URL: PUBLIC_URL,
-    COUNTERSIGN_PORT: '0',
-    COUNTERSIGN_HOST: '127.0.0.1',
-    COUNTERSIGN_ADMIN_TOKEN: ADMIN_TOKEN,
-    COUNTERSIGN_ENCRYPTION_KEY: randomBytes(32).toString('base64'),
-  };
+  const environment = { ...ENVIRONMENT, COUNTERSIGN_WITNESSES: witnesses.join(',') };
   const logger = new Logger('audit', 'silent');
   const database = new AuditDatabase({ url: place.url, logger });
   const stream = new FailingStream({ query: (sql, parameters) => database.query(sql, parameters), logger });
@@ -114,6 +144,7 @@ export async function startAudit(server: { url: string }, changes: Partial<Deliv
       [AuditStream, stream],
       [AdminAccess, access],
       [Clock, clock],
+      [LogSettings, log],
       [
         DeliverySettings,
         Object.assign(new DeliverySettings(), { pollMs: 20, stopMs: 500, random: () => 0.5 }, changes),
@@ -125,7 +156,29 @@ export async function startAudit(server: { url: string }, changes: Partial<Deliv
     await http.close();
     await place.drop();
   };
-  return { database, stream, clock, access, call: caller(service), rows: database.query.bind(database), stop };
+  return {
+    database,
+    stream,
+    clock,
+    access,
+    ...accessTo(service),
+    rows: (sql, parameters) => database.query(sql, parameters, { limitMs: 30_000 }),
+    stop,
+  };
+}
+
+function accessTo(service: RunningService): Pick<AuditUnderTest, 'call' | 'bytes' | 'metric'> {
+  return {
+    call: caller(service),
+    bytes: async (path) => {
+      const headers = { authorization: `Bearer ${ADMIN_TOKEN}` };
+      return Buffer.from(await (await fetch(service.url + path, { headers })).arrayBuffer());
+    },
+    metric: async (name) => {
+      const text = await (await fetch(`${service.managementUrl}/metrics`)).text();
+      return Number(new RegExp(`^${name} (\\S+)$`, 'm').exec(text)?.[1]);
+    },
+  };
 }
 
 function caller({ url }: RunningService): AuditUnderTest['call'] {
@@ -138,12 +191,9 @@ function caller({ url }: RunningService): AuditUnderTest['call'] {
       },
       ...(body === undefined ? {} : { body: JSON.stringify(body) }),
     });
-    const text = await response.text();
-    return {
-      status: response.status,
-      headers: response.headers,
-      body: text === '' ? null : (JSON.parse(text) as unknown),
-    };
+    const isJson = response.headers.get('content-type')?.includes('json') === true;
+    const { status, headers } = response;
+    return { status, headers, body: isJson ? await response.json() : (await response.text()) || null };
   };
 }
 

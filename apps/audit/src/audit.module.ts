@@ -3,6 +3,11 @@ import { DeliveryQueue } from './deliveries/delivery-queue';
 import { DeliveryReader } from './deliveries/delivery-reader';
 import { DeliverySender } from './deliveries/delivery-sender';
 import { DeliveryWorker } from './deliveries/delivery-worker';
+import { CheckpointSchedule } from './log/checkpoint-schedule';
+import { CheckpointWriter } from './log/checkpoint-writer';
+import { LogReader } from './log/log-reader';
+import { LogController } from './log/log.controller';
+import { Witnesses } from './log/witnesses';
 import { EventReader } from './trail/event-reader';
 import { EventsController } from './trail/events.controller';
 import { TrailConsumer } from './trail/trail-consumer';
@@ -14,7 +19,7 @@ import { WebhooksController } from './webhooks/webhooks.controller';
 
 /** The trail and its webhooks. Needs AuditConfig, AuditDatabase, AuditStream and SafeHttp. */
 @Module({
-  controllers: [EventsController, WebhooksController],
+  controllers: [EventsController, LogController, WebhooksController],
   providers: [
     TrailConsumer,
     TrailWriter,
@@ -26,6 +31,10 @@ import { WebhooksController } from './webhooks/webhooks.controller';
     DeliveryReader,
     DeliverySender,
     DeliveryWorker,
+    CheckpointWriter,
+    CheckpointSchedule,
+    LogReader,
+    Witnesses,
   ],
 })
 export class AuditModule {}

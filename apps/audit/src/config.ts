@@ -8,4 +8,5 @@ export class AuditConfig extends configOf(
   'allowLoopbackIssuers',
   'allowedPrivateCidrs',
   'httpsProxy',
+  'witnesses',
 ) {}

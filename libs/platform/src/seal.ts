@@ -1,7 +1,7 @@
 import { createCipheriv, createDecipheriv, hkdfSync, randomBytes } from 'node:crypto';
 
-/** What sealed keys are used for; each purpose has a key of its own. */
-export type SealPurpose = 'webhook-secrets' | 'signing-keys' | 'dpop-nonce';
+/** What keys are derived for; each purpose has one of its own. */
+export type SealPurpose = 'webhook-secrets' | 'signing-keys' | 'dpop-nonce' | 'checkpoints';
 
 const VERSION = 1;
 const NONCE_BYTES = 12;

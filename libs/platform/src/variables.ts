@@ -17,6 +17,9 @@ function isRange(text: string): boolean {
 const ranges = list.refine((items) => items.every(isRange), {
   message: 'must be IP addresses or ranges (10.0.0.0/8), separated by commas',
 });
+const witnesses = list.refine((items) => items.every((item) => item.startsWith('/') || URL.canParse(item)), {
+  message: 'must be URLs or absolute paths of files, separated by commas',
+});
 const flag = z.enum(['true', 'false', '1', '0']).transform((text) => text === 'true' || text === '1');
 const serverUrl = (...schemes: string[]) =>
   z
@@ -67,6 +70,7 @@ export const VARIABLES = {
   httpsProxy: { name: 'HTTPS_PROXY', schema: httpUrl.optional() },
   signingAlg: { name: 'SIGNING_ALG', schema: z.enum(['ES256', 'RS256', 'EdDSA']).default('ES256') },
   maxTokenLifetime: { name: 'MAX_TOKEN_LIFETIME', schema: z.coerce.number().int().min(60).max(86_400).default(86_400) },
+  witnesses: { name: 'WITNESSES', schema: witnesses.default([]) },
   doors: { name: 'DOORS', schema: list.default([]) },
 } as const;
 

@@ -1,0 +1,119 @@
+import { UnavailableError } from '@countersign/platform';
+import {
+  consistencyPath,
+  hashesAtLevel,
+  inclusionPath,
+  leafHash,
+  TILE_WIDTH,
+  type Hash,
+  type Range,
+  type Tile,
+} from '@countersign/transparency-log';
+import { Injectable } from '@nestjs/common';
+import type { EntityManager } from 'typeorm';
+import { AuditDatabase } from '../database';
+import { latestCheckpoint, type CheckpointRow } from './checkpoint-rows';
+import { CheckpointWriter } from './checkpoint-writer';
+import { readEntries, readHashes, readRange } from './tree-rows';
+
+export interface InclusionProof {
+  eventId: string;
+  /** Of the entry in the log: the event's sequence less one. */
+  index: number;
+  leafHash: string;
+  /** Of the tree that the checkpoint signs for. */
+  size: number;
+  root: string;
+  proof: string[];
+  checkpoint: string;
+}
+
+export interface ConsistencyProof {
+  first: number;
+  second: number;
+  proof: string[];
+  checkpoint: string;
+}
+
+/** Retry-After of an event that is in the trail and in no checkpoint yet. */
+const RETRY_SECONDS = 2;
+
+/** Reads the log: hashes in base64, as checkpoints have them. */
+@Injectable()
+export class LogReader {
+  constructor(
+    private readonly database: AuditDatabase,
+    private readonly writer: CheckpointWriter,
+  ) {}
+
+  /** The newest checkpoint; null while the trail is empty. */
+  async checkpoint(): Promise<CheckpointRow | null> {
+    const latest = await this.database.run(latestCheckpoint);
+    return latest ?? this.writer.advance();
+  }
+
+  /**
+   * That an event is in the log; null when there is no such event.
+   * @throws UnavailableError while no checkpoint covers it
+   */
+  async inclusion(eventId: string): Promise<InclusionProof | null> {
+    const sql = 'SELECT sequence FROM audit.event WHERE event_id = $1';
+    const [event] = await this.database.query<{ sequence: string }>(sql, [eventId]);
+    if (event === undefined) return null;
+    const index = Number(event.sequence) - 1;
+    const { size, root, note } = await this.covering(index);
+    return this.database.run(async (manager) => {
+      const [entry] = await readEntries(manager, { from: index, to: index + 1 });
+      if (entry === undefined) return null;
+      const proof = await readPath(manager, inclusionPath(index, size));
+      return {
+        ...{ eventId, index, leafHash: leafHash(entry).toString('base64') },
+        ...{ size, root: root.toString('base64'), proof, checkpoint: note },
+      };
+    });
+  }
+
+  /** That the log of `first` entries is the beginning of the newest one; null when there are not that many. */
+  async consistency(first: number): Promise<ConsistencyProof | null> {
+    const checkpoint = await this.checkpoint();
+    if (checkpoint === null || first > checkpoint.size) return null;
+    const { size: second, note } = checkpoint;
+    const proof = await this.database.run((manager) => readPath(manager, consistencyPath(first, second)));
+    return { first, second, proof, checkpoint: note };
+  }
+
+  /** The bytes of a tile as C2SP tlog-tiles lays them out; null for one that the newest checkpoint does not have. */
+  async tile({ level, index, width }: Tile): Promise<Buffer | null> {
+    const size = (await this.checkpoint())?.size ?? 0;
+    const from = index * TILE_WIDTH;
+    const to = from + width;
+    if (to > hashesAtLevel(size, level === 'entries' ? 0 : level)) return null;
+    return this.database.run(async (manager) =>
+      level === 'entries'
+        ? Buffer.concat((await readEntries(manager, { from, to })).map(withLength))
+        : Buffer.concat(await readHashes(manager, level, { from, to })),
+    );
+  }
+
+  private async covering(index: number): Promise<CheckpointRow> {
+    const latest = await this.checkpoint();
+    if (latest !== null && latest.size > index) return latest;
+    const next = await this.writer.advance();
+    if (next !== null && next.size > index) return next;
+    throw new UnavailableError('audit-log', { retryAfterSeconds: RETRY_SECONDS });
+  }
+}
+
+async function readPath(manager: EntityManager, path: readonly Range[]): Promise<string[]> {
+  const hashes: Hash[] = [];
+  for (const range of path) hashes.push(await readRange(manager, range));
+  return hashes.map((hash) => hash.toString('base64'));
+}
+
+/** An entry bundle has each entry after its length in two bytes. */
+function withLength(entry: string): Buffer {
+  const bytes = Buffer.from(entry);
+  const length = Buffer.alloc(2);
+  length.writeUInt16BE(bytes.length);
+  return Buffer.concat([length, bytes]);
+}

@@ -1,0 +1,101 @@
+import type { CloudEvent } from '@countersign/contracts';
+import {
+  canonicalJson,
+  CompactTree,
+  edgeNodes,
+  foldHashes,
+  leafHash,
+  nodesOf,
+  subtreeHash,
+  tileOf,
+  TILE_WIDTH,
+  type Hash,
+  type Node,
+  type Range,
+} from '@countersign/transparency-log';
+import type { EntityManager } from 'typeorm';
+import { recordedEvent } from '../trail/recorded-event';
+
+interface EventRow {
+  sequence: string;
+  event: CloudEvent;
+}
+
+/** What stands for an event in the log: its canonical JSON, as `GET /v1/events` shows it. */
+export const entryOf = ({ sequence, event }: EventRow): string => canonicalJson(recordedEvent(event, sequence));
+
+/** Entries `from` up to and without `to`, as far as they are in the trail; entry 0 is the event with sequence 1. */
+export async function readEntries(manager: EntityManager, { from, to }: Range): Promise<string[]> {
+  const rows = await manager.query<EventRow[]>(
+    'SELECT sequence, event FROM audit.event WHERE sequence > $1 AND sequence <= $2 ORDER BY sequence',
+    [from, to],
+  );
+  return rows.map(entryOf);
+}
+
+/** Hashes `from` up to and without `to` of one level of tiles; all of them within one tile. */
+export async function readHashes(manager: EntityManager, level: number, { from, to }: Range): Promise<Hash[]> {
+  if (level > 0) {
+    const rows = await manager.query<{ root: Hash }[]>(
+      'SELECT root FROM audit.tile WHERE level = $1 AND index >= $2 AND index < $3 ORDER BY index',
+      [level - 1, from, to],
+    );
+    return rows.map(({ root }) => root);
+  }
+  const index = Math.floor(from / TILE_WIDTH);
+  const sql = 'SELECT hashes FROM audit.tile WHERE level = 0 AND index = $1';
+  const [tile] = await manager.query<{ hashes: Buffer }[]>(sql, [index]);
+  if (tile === undefined) return (await readEntries(manager, { from, to })).map((entry) => leafHash(entry));
+  return splitHashes(tile.hashes).slice(from - index * TILE_WIDTH, to - index * TILE_WIDTH);
+}
+
+/** The hash of a range of a proof. Throws RangeError when the trail does not have all of it. */
+export async function readRange(manager: EntityManager, range: Range): Promise<Hash> {
+  const hashes: Hash[] = [];
+  for (const node of nodesOf(range)) hashes.push(await readNode(manager, node));
+  return foldHashes(hashes);
+}
+
+async function readNode(manager: EntityManager, node: Node): Promise<Hash> {
+  const { tile, from, to } = tileOf(node);
+  const start = tile.index * TILE_WIDTH;
+  const hashes = await readHashes(manager, tile.level, { from: start + from, to: start + to });
+  if (hashes.length !== to - from) throw new RangeError('the trail lacks entries that the log has');
+  return subtreeHash(hashes);
+}
+
+/** The tree of the first `size` entries, to go on from. */
+export async function readTree(manager: EntityManager, size: number): Promise<CompactTree> {
+  const edge: Hash[] = [];
+  for (const node of edgeNodes(size)) edge.push(await readNode(manager, node));
+  return new CompactTree(size, edge);
+}
+
+/** Stores the tiles that are full with these leaves after the first `size`, those of the lowest level first. */
+export async function storeFullTiles(manager: EntityManager, size: number, leaves: readonly Hash[]): Promise<void> {
+  const grown = size + leaves.length;
+  let width = TILE_WIDTH;
+  for (let level = 0; width <= grown; level += 1, width *= TILE_WIDTH) {
+    for (let index = Math.floor(size / width); index < Math.floor(grown / width); index += 1) {
+      const place = { from: index * TILE_WIDTH, to: (index + 1) * TILE_WIDTH };
+      const stored = await readHashes(manager, level, {
+        ...place,
+        to: level > 0 ? place.to : Math.max(place.from, size),
+      });
+      const fresh = level > 0 ? [] : leaves.slice(Math.max(0, place.from - size), place.to - size);
+      await insertTile(manager, { level, index }, [...stored, ...fresh]);
+    }
+  }
+}
+
+async function insertTile(manager: EntityManager, { level, index }: Node, hashes: readonly Hash[]): Promise<void> {
+  await manager.query('INSERT INTO audit.tile (level, index, hashes, root) VALUES ($1, $2, $3, $4)', [
+    level,
+    index,
+    Buffer.concat(hashes),
+    subtreeHash(hashes),
+  ]);
+}
+
+const splitHashes = (bytes: Buffer): Hash[] =>
+  Array.from({ length: bytes.length / 32 }, (_, index) => bytes.subarray(index * 32, (index + 1) * 32));
