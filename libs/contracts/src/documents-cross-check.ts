@@ -1,5 +1,5 @@
 import type { CountersignDocument, JwtIssuerDocument, RoleDocument } from '@countersign/policy-engine';
-import { pinErrors, sharedIssuerErrors } from './documents-tenancy';
+import { pinErrors } from './documents-tenancy';
 import type { FieldError } from './documents';
 import type { DocumentError } from './problems';
 
@@ -47,5 +47,5 @@ function roleErrors(role: RoleDocument, { issuers, policies }: Known): FieldErro
       ? []
       : [{ path: `/spec/policy/${index}`, code: 'missing_policy', message: `there is no Policy named "${name}"` }],
   );
-  return [...missing, ...sharedIssuerErrors(role.spec), ...pinErrors(role.spec, issuers)];
+  return [...missing, ...pinErrors(role.spec, issuers)];
 }
