@@ -10,6 +10,7 @@ import { explainAnswer } from './explain-answer';
 import type { ExplainQuestion } from './explain-request';
 import { findNearestMiss } from './find-nearest-miss';
 import { GatherEvidence } from './gather-evidence';
+import { recordedOutcome } from './recorded-outcome';
 import { WrittenDocuments } from './written-documents';
 
 /** How often the documents may change under an explanation before it does without how they are written. */
@@ -37,7 +38,7 @@ export class ExplainAttempt {
     const evidence = await this.evidence.gather(question);
     const explained = await this.decide(evidence, question);
     const { snapshot, decided } = explained;
-    const refusal = evidence.refusal ?? (decided === null ? this.untrusted(evidence) : null);
+    const refusal = evidence.refusal ?? (decided === null ? this.notOfPolicy(evidence) : null);
     // Whoever sends a token that does not verify must not put an edit into an operator's hands.
     const mayBeMended = decided !== null && refusal?.stage !== 'verify';
     const nearestMiss = mayBeMended ? await findNearestMiss(decided, explained, this.exchanges) : null;
@@ -55,8 +56,10 @@ export class ExplainAttempt {
     }
   }
 
-  private untrusted({ claims }: Evidence): ExplainedOutcome {
+  /** What there is to say where no trusted issuer has this `iss`, so that roles are not what decides. */
+  private notOfPolicy({ claims, recorded }: Evidence): ExplainedOutcome {
     const iss = claims?.['iss'];
+    if (recorded !== null && iss === this.snapshots.current().publicUrl) return recordedOutcome(recorded);
     const disabled = this.snapshots.issuers().issuers.find((issuer) => issuer.iss === iss);
     const detail = disabled === undefined ? 'no JwtIssuer has this iss' : `JwtIssuer ${disabled.name} is disabled`;
     const reason = 'issuer_unknown';

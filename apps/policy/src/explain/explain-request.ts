@@ -5,12 +5,13 @@ import { z } from 'zod';
 const MAX_TOKEN = 20_000;
 const MAX_TEXT = 2_048;
 const text = z.string().min(1).max(MAX_TEXT);
+const id = z.string().regex(/^[\x21-\x7e]{1,128}$/, 'must be 1 to 128 visible ASCII characters');
 
 const evidence = {
   claims: z.record(z.string(), z.unknown()).optional(),
   token: z.string().min(1).max(MAX_TOKEN).optional(),
-  traceId: text.optional(),
-  eventId: text.optional(),
+  traceId: id.optional(),
+  eventId: id.optional(),
 };
 
 /** Body of `POST /v1/explain`. */

@@ -4,7 +4,8 @@ import type { RecordedExchange } from '../recorded/recorded-exchange';
 import type { RecordedExchanges } from '../recorded/recorded-exchanges';
 import { Redecider } from '../simulation/redecide';
 
-const DAYS = 30;
+/** Days to look back: from the newest on, so that what is left out is the oldest. */
+const REACHES = [1, 7, 30];
 const DAY_MS = 24 * 60 * 60 * 1000;
 const MOST_SHOWN = 20;
 /** However much was recorded, the answer comes while somebody waits for it: it then says how far back it looked. */
@@ -32,9 +33,9 @@ export async function rehearseEdit(
   const admitted = new Set<string>();
   let from = to;
   let seen = 0;
-  // Day by day from the newest on, so that what is left out is the oldest.
-  for (let day = 1; day <= DAYS && seen < MOST_EXCHANGES; day += 1) {
-    const range = { from: new Date(to.getTime() - day * DAY_MS), to: from };
+  for (const days of REACHES) {
+    if (seen >= MOST_EXCHANGES) break;
+    const range = { from: new Date(to.getTime() - days * DAY_MS), to: from };
     for await (const batch of exchanges.within(range)) {
       seen += batch.length;
       batch.filter(isAdmitted).forEach((exchange) => admitted.add(exchange.subject ?? ''));
