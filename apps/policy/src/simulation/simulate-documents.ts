@@ -1,7 +1,7 @@
 import { setImmediate } from 'node:timers/promises';
 import type { SimulationAnswer } from '@countersign/contracts';
 import { ProblemError } from '@countersign/platform';
-import { compileSnapshot, type Snapshot } from '@countersign/policy-engine';
+import type { Snapshot } from '@countersign/policy-engine';
 import { Injectable } from '@nestjs/common';
 import { PolicyConfig } from '../config';
 import { loadState, parseStored, READ_LIMIT } from '../documents/document-rows';
@@ -11,6 +11,7 @@ import { validateDocuments } from '../documents/validate-documents';
 import { PolicyDatabase } from '../policy-database';
 import type { RecordedExchange } from '../recorded/recorded-exchange';
 import { RecordedExchanges } from '../recorded/recorded-exchanges';
+import { CompileDocuments } from '../snapshot/compile-documents';
 import { DecisionChanges } from './decision-changes';
 import { Redecider } from './redecide';
 import type { SimulationRequest } from './simulation-request';
@@ -30,6 +31,7 @@ export class SimulateDocuments {
   constructor(
     private readonly database: PolicyDatabase,
     private readonly recorded: RecordedExchanges,
+    private readonly documents: CompileDocuments,
     private readonly config: PolicyConfig,
   ) {}
 
@@ -75,9 +77,9 @@ export class SimulateDocuments {
     const after = resultingDocuments(stored, { given, deleted: plan.delete });
     await setImmediate();
     const { number: revision } = newest;
-    const before = compileSnapshot({ documents: parseStored(stored).parsed, publicUrl, revision });
+    const before = this.documents.compile(parseStored(stored).parsed, revision);
     await setImmediate();
-    return [before, compileSnapshot({ documents: after, publicUrl, revision })];
+    return [before, this.documents.compile(after, revision)];
   }
 }
 
