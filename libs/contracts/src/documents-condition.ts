@@ -1,6 +1,7 @@
 import { compileCondition, parseOperator, type Condition } from '@countersign/policy-engine';
 import { z } from 'zod';
 import { asList, conditionText, reject } from './documents-fields';
+import { conditionForm } from './documents-json-forms';
 
 const values = z.preprocess(asList, z.array(conditionText).max(1_000));
 const shape = z.record(z.string(), z.record(z.string(), values));
@@ -13,12 +14,14 @@ const fromPointer = (pointer: string): string[] =>
 
 /** A condition as written -> lists of strings under canonical operators; the engine says what is wrong with it. */
 export const condition = (options: { templates: boolean }) =>
-  shape.transform((written, ctx): Condition => {
-    for (const { path, code, message } of compileCondition(written, '', options).problems) {
-      reject(ctx, code, message, fromPointer(path));
-    }
-    return canonical(written, ctx);
-  });
+  shape
+    .transform((written, ctx): Condition => {
+      for (const { path, code, message } of compileCondition(written, '', options).problems) {
+        reject(ctx, code, message, fromPointer(path));
+      }
+      return canonical(written, ctx);
+    })
+    .meta(conditionForm(options));
 
 function canonical(written: Condition, ctx: z.RefinementCtx): Condition {
   const entries = Object.entries(written).map(([name, keys]) => [parseOperator(name)?.name ?? name, keys] as const);

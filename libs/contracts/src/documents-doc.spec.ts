@@ -1,7 +1,8 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { parse } from 'yaml';
-import { documentFields, parseDocument } from './documents';
+import { documentFields } from './documents';
+import { parseDocument } from './documents-judged.fixture';
 
 const text = readFileSync(join(__dirname, '../../../docs/documents.md'), 'utf8');
 

@@ -1,6 +1,7 @@
 import { parseKey, platforms, type JwtIssuerSpec } from '@countersign/policy-engine';
 import { z } from 'zod';
 import { duration, isPlainUrl, listOf, listOrNone, nonEmpty, reject, text } from './documents-fields';
+import { claimForm, publicKeyForm, urlForm } from './documents-json-forms';
 import { defaultCarry, inferPlatform, namesTenant } from './documents-platform';
 
 const minute = 60;
@@ -8,14 +9,17 @@ const hour = 3_600;
 
 const asymmetric = ['RS256', 'RS384', 'RS512', 'PS256', 'PS384', 'PS512', 'ES256', 'ES384', 'ES512', 'EdDSA'];
 
-const algorithm = z.string().superRefine((value, ctx) => {
-  if (asymmetric.includes(value)) return;
-  const forbidden = /^(none|hs\d+)$/i.test(value);
-  if (forbidden) reject(ctx, 'forbidden_algorithm', 'none and HMAC prove nothing about the issuer');
-  else reject(ctx, 'invalid_value', `must be one of ${asymmetric.join(', ')}`);
-});
+const algorithm = z
+  .string()
+  .superRefine((value, ctx) => {
+    if (asymmetric.includes(value)) return;
+    const forbidden = /^(none|hs\d+)$/i.test(value);
+    if (forbidden) reject(ctx, 'forbidden_algorithm', 'none and HMAC prove nothing about the issuer');
+    else reject(ctx, 'invalid_value', `must be one of ${asymmetric.join(', ')}`);
+  })
+  .meta({ enum: asymmetric });
 
-const url = text('invalid_url', 'must be an http(s) URL without user, query and fragment', isPlainUrl);
+const url = text('invalid_url', 'must be an http(s) URL without user, query and fragment', isPlainUrl).meta(urlForm);
 
 /** Endpoints of Entra that sign for whoever comes (CNF-14). */
 const multiTenant =
@@ -32,26 +36,32 @@ function issError(iss: string): [code: string, message: string] | null {
   return ['multi_tenant_issuer', 'stands for many tenants; register the issuer of each tenant'];
 }
 
-const issuerUrl = z.string().superRefine((value, ctx) => {
-  const error = issError(value);
-  if (error !== null) reject(ctx, ...error);
-});
+const issuerUrl = z
+  .string()
+  .superRefine((value, ctx) => {
+    const error = issError(value);
+    if (error !== null) reject(ctx, ...error);
+  })
+  .meta({ minLength: 1, maxLength: 2_048, pattern: '^[^\\s\\u0000-\\u001f\\u007f{}]*$' });
 
 const audience = text('invalid_audience', 'must be an audience that only this service accepts', (value) =>
   /^(?!\*+$)[^\s\u0000-\u001f]+$/.test(value),
-);
+).meta({ pattern: '^(?!\\*+$)[^\\s\\u0000-\\u001f]+$' });
 
 const privateMembers = ['d', 'p', 'q', 'dp', 'dq', 'qi', 'oth', 'k', 'priv'];
 
 /** A public key (RFC 7517). */
-const publicJwk = z.looseObject({ kty: z.string() }).superRefine((key, ctx) => {
-  const secret = privateMembers.find((member) => Object.hasOwn(key, member));
-  if (secret) reject(ctx, 'private_key', 'must be a public key', [secret]);
-  else if (key.kty === 'oct') reject(ctx, 'private_key', 'must be a public key', ['kty']);
-});
+const publicJwk = z
+  .looseObject({ kty: z.string() })
+  .superRefine((key, ctx) => {
+    const secret = privateMembers.find((member) => Object.hasOwn(key, member));
+    if (secret) reject(ctx, 'private_key', 'must be a public key', [secret]);
+    else if (key.kty === 'oct') reject(ctx, 'private_key', 'must be a public key', ['kty']);
+  })
+  .meta(publicKeyForm(privateMembers));
 
 /** A claim's name or JSON Pointer; the spelling of condition keys is accepted. */
-const claimName = nonEmpty.transform((written, ctx) => {
+const claimName = nonEmpty.meta(claimForm).transform((written, ctx) => {
   const name = written.replace(/^jwt:/, '');
   if (parseKey(`jwt:${name}`) === null) reject(ctx, 'invalid_claim', 'must be the name of a claim or a JSON Pointer');
   return name;
@@ -63,7 +73,7 @@ const forbiddenTypes = ['logout+jwt', 'secevent+jwt', 'dpop+jwt', 'jwe'];
 const tokenType = text('forbidden_type', 'is no type of token that identifies a caller', (value) => {
   const name = value.toLowerCase().replace(/^application\//, '');
   return /^[!-~]+$/.test(name) && !forbiddenTypes.includes(name);
-});
+}).meta({ pattern: '^[!-~]+$' });
 
 /** PEM certificates with any text between them (RFC 7468 section 2), and nothing else in PEM. */
 function isCertificateBundle(value: string): boolean {
@@ -87,7 +97,9 @@ export const issuerFields = z.strictObject({
     'invalid_pem',
     'must be PEM certificates (-----BEGIN CERTIFICATE-----), and no keys',
     isCertificateBundle,
-  ).optional(),
+  )
+    .meta({ pattern: '-----BEGIN CERTIFICATE-----' })
+    .optional(),
   algorithms: listOf(algorithm).optional(),
   clockSkew: duration({ from: 0, to: 5 * minute, says: 'at most 5m' }).optional(),
   maxTokenAge: duration({ from: 1, to: 24 * hour, says: '1s to 24h' }).optional(),

@@ -1,5 +1,4 @@
-import { parsePolicyTest } from './documents-policy-test';
-import { parseDocument } from './documents';
+import { parseDocument, parsePolicyTest } from './documents-judged.fixture';
 
 type Json = Record<string, unknown>;
 

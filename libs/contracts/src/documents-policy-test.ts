@@ -9,22 +9,26 @@ import {
 import { z } from 'zod';
 import { envelope, parseWith, type FieldError } from './documents';
 import { documentName, listOf, listOrNone, nonEmpty, reject } from './documents-fields';
+import { claimForm, scopeForm } from './documents-json-forms';
 
 const claims = z.record(z.string(), z.unknown());
 
 /** A claim's name or JSON Pointer; the spelling of condition keys is accepted. */
-const claimName = nonEmpty.transform((written, ctx) => {
+const claimName = nonEmpty.meta(claimForm).transform((written, ctx) => {
   const name = written.replace(/^jwt:/, '');
   if (parseKey(`jwt:${name}`) === null) reject(ctx, 'invalid_claim', 'must be the name of a claim or a JSON Pointer');
   return name;
 });
 
 /** `role:NAME` and `policy:NAME`, separated by spaces, as the token endpoint takes them (RFC 6749 §3.3). */
-const scope = z.string().superRefine((value, ctx) => {
-  if (namesIn(value, '(?:role|policy)').length !== value.split(' ').filter((item) => item !== '').length) {
-    reject(ctx, 'invalid_scope', 'must be role:NAME and policy:NAME, separated by spaces');
-  }
-});
+const scope = z
+  .string()
+  .superRefine((value, ctx) => {
+    if (namesIn(value, '(?:role|policy)').length !== value.split(' ').filter((item) => item !== '').length) {
+      reject(ctx, 'invalid_scope', 'must be role:NAME and policy:NAME, separated by spaces');
+    }
+  })
+  .meta(scopeForm);
 
 const namesIn = (written = '', kind: string): string[] =>
   written.split(' ').flatMap((item) => new RegExp(`^${kind}:([a-z0-9][-a-z0-9.]{0,252})$`).exec(item)?.[1] ?? []);
@@ -142,14 +146,16 @@ const expectationOf = (expect: Expect): PolicyTestCase['expect'] => ({
   decision: expect.decision ?? null,
 });
 
-const policyTest = envelope('PolicyTest', policyTestSpec).extend({ apiVersion: z.literal('countersign.dev/v1') });
+export const policyTestSchema = envelope('PolicyTest', policyTestSpec).extend({
+  apiVersion: z.literal('countersign.dev/v1'),
+});
 
 export type ParsePolicyTestResult =
   { ok: true; test: PolicyTest } | { ok: false; errors: FieldError[]; kind?: string; name?: string };
 
 /** Validates one PolicyTest as it came out of YAML or JSON. Never throws. */
 export function parsePolicyTest(raw: unknown): ParsePolicyTestResult {
-  const result = parseWith(policyTest, raw);
+  const result = parseWith(policyTestSchema, raw);
   if (!result.ok) return result;
   const { kind, metadata, spec } = result.data;
   return { ok: true, test: { kind, name: metadata.name, cases: spec } };

@@ -2,12 +2,16 @@ import { checkPattern, type PolicySpec } from '@countersign/policy-engine';
 import { z } from 'zod';
 import { condition } from './documents-condition';
 import { listOf, nonEmpty, reject } from './documents-fields';
+import { patternForm } from './documents-json-forms';
 
 const pattern = (options: { templates: boolean }) =>
-  z.string().superRefine((value, ctx) => {
-    const problem = checkPattern(value, options);
-    if (problem) reject(ctx, problem.code, problem.message);
-  });
+  z
+    .string()
+    .superRefine((value, ctx) => {
+      const problem = checkPattern(value, options);
+      if (problem) reject(ctx, problem.code, problem.message);
+    })
+    .meta(patternForm({ ...options, matchAll: true }));
 
 /** One of Policy.spec.statement as it may be written. */
 export const statementFields = z.strictObject({

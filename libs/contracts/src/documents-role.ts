@@ -8,18 +8,21 @@ import {
 import { z } from 'zod';
 import { condition } from './documents-condition';
 import { conditionText, documentName, duration, listOf, nonEmpty, reject, text } from './documents-fields';
+import { addressForm, conditionTextForm, pinnedForm } from './documents-json-forms';
 import { repositories } from './documents-role-repositories';
 
-const subject = conditionText.superRefine((value, ctx) => {
-  if (value === '') reject(ctx, 'empty_value', 'must not be empty');
-  if (value.includes('${jwt:')) reject(ctx, 'template_not_allowed', '${jwt:…} may only stand in a Policy');
-});
+const subject = conditionText
+  .superRefine((value, ctx) => {
+    if (value === '') reject(ctx, 'empty_value', 'must not be empty');
+    if (value.includes('${jwt:')) reject(ctx, 'template_not_allowed', '${jwt:…} may only stand in a Policy');
+  })
+  .meta(conditionTextForm({ templates: false }));
 
 const event = text('invalid_value', `must be one of ${guardedEventNames.join(', ')}`, (value) =>
   guardedEventNames.includes(value),
-);
+).meta({ enum: [...guardedEventNames] });
 
-const cidr = text('invalid_address', 'must be an IP address or a CIDR block', isAddressRange);
+const cidr = text('invalid_address', 'must be an IP address or a CIDR block', isAddressRange).meta(addressForm);
 
 /** Role.spec as it may be written. */
 export const roleFields = z.strictObject({
@@ -50,6 +53,7 @@ export const roleSpec = roleFields
       reject(ctx, 'issuer_not_pinned', message, ['condition']);
     }
   })
+  .meta(pinnedForm)
   .transform((spec): RoleSpec => ({
     policy: [...new Set(spec.policy)],
     ...match(spec),

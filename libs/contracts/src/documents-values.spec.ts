@@ -1,4 +1,5 @@
-import { parseDocument, documentFields } from './documents';
+import { documentFields } from './documents';
+import { parseDocument } from './documents-judged.fixture';
 
 type Row = [value: unknown, errors: string[]];
 /** Field -> wrong values with the codes and the places below the field. */

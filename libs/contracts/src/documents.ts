@@ -41,12 +41,17 @@ export const envelope = <Kind extends string, Spec extends z.ZodType>(kind: Kind
     spec,
   });
 
-const schemas = {
+/** Documents as they may be written, by kind. */
+export const documentSchemas = {
   JwtIssuer: envelope('JwtIssuer', issuerSpec),
   Role: envelope('Role', roleSpec),
   Policy: envelope('Policy', policySpec),
 };
-const anyDocument = z.discriminatedUnion('kind', [schemas.JwtIssuer, schemas.Role, schemas.Policy]);
+const anyDocument = z.discriminatedUnion('kind', [
+  documentSchemas.JwtIssuer,
+  documentSchemas.Role,
+  documentSchemas.Policy,
+]);
 
 /** The names of all fields: of `spec`, for a Policy of each statement. docs/documents.md explains them. */
 export const documentFields = {

@@ -13,7 +13,7 @@ import {
   type Snapshot,
 } from '@countersign/policy-engine';
 import { CORPUS_NOW as now, decisionCorpus, type CorpusCase } from '@countersign/testing';
-import { parseDocument } from './documents';
+import { parseDocument } from './documents-judged.fixture';
 
 const publicUrl = 'https://sts.example.com';
 

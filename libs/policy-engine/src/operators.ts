@@ -63,6 +63,16 @@ const existsSuffix = 'IfExists';
 /** The operators without prefix or suffix, as error messages list them. */
 export const operatorNames: readonly string[] = Object.keys(comparisons);
 
+/** Everything that `parseOperator` reads. */
+export const operatorSpellings: readonly string[] = [...operatorNames, ...Object.keys(synonyms)].flatMap((name) =>
+  name === 'Null'
+    ? [name]
+    : ['', ...quantifiers.map(({ prefix }) => prefix)].flatMap((prefix) => [
+        `${prefix}${name}`,
+        `${prefix}${name}${existsSuffix}`,
+      ]),
+);
+
 /** Reads an operator as written in a document; null when there is no such operator (case counts). */
 export function parseOperator(written: string): Operator | null {
   const qualified = quantifiers.find(({ prefix }) => written.startsWith(prefix));
