@@ -3,6 +3,7 @@ import { Database } from '@countersign/postgres';
 import { CreateDocuments1763640000000 } from './migrations/1763640000000-create-documents';
 import { CreateRecordedExchanges1764000000000 } from './migrations/1764000000000-create-recorded-exchanges';
 import { CreateRepositoryPins1764100000000 } from './migrations/1764100000000-create-repository-pins';
+import { CreateLastUses1764300000000 } from './migrations/1764300000000-create-last-uses';
 
 export interface PolicyDatabaseOptions {
   url: string;
@@ -18,6 +19,7 @@ export class PolicyDatabase extends Database {
       CreateDocuments1763640000000,
       CreateRecordedExchanges1764000000000,
       CreateRepositoryPins1764100000000,
+      CreateLastUses1764300000000,
     ];
     super({
       ...options,

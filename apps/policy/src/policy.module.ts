@@ -27,6 +27,9 @@ import { SimulateController } from './simulation/simulate.controller';
 import { SimulateDocuments } from './simulation/simulate-documents';
 import { CompileDocuments } from './snapshot/compile-documents';
 import { CurrentSnapshot } from './snapshot/current-snapshot';
+import { FindStale } from './stale/find-stale';
+import { LastUses } from './stale/last-uses';
+import { StaleController } from './stale/stale.controller';
 import { FindWhoCan } from './who-can/find-who-can';
 import { WhoCanController } from './who-can/who-can.controller';
 
@@ -42,6 +45,7 @@ import { WhoCanController } from './who-can/who-can.controller';
     PinsController,
     SimulateController,
     WhoCanController,
+    StaleController,
   ],
   providers: [
     ApplyDocuments,
@@ -65,6 +69,8 @@ import { WhoCanController } from './who-can/who-can.controller';
     ExchangePruning,
     RunPolicyTests,
     FindWhoCan,
+    FindStale,
+    LastUses,
   ],
 })
 export class PolicyModule {}

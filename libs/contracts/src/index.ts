@@ -81,4 +81,5 @@ export { PROBLEMS, problemType, type DocumentError, type ProblemBody, type Probl
 export { REFUSAL_CLASS, type RefusalReason } from './refusals';
 export { permissionsSchema, type Permission } from './permissions';
 export type { SimulatedChange, SimulatedGroup, SimulationAnswer, StatementName } from './simulate-payloads';
+export type { StaleAnswer, StaleItem } from './stale-payloads';
 export type { WhoCanAnswer, WhoCanDenial, WhoCanIdentity, WhoCanRole } from './who-can-payloads';

@@ -252,11 +252,21 @@ describe('GET /openapi.json', () => {
       '/.well-known/authzen-configuration',
       '/access/v1/evaluation',
       '/access/v1/evaluations',
+      '/schemas/{file}',
       '/v1/apply',
+      '/v1/explain',
+      '/v1/lint',
+      '/v1/pins',
+      '/v1/pins/{id}',
       '/v1/resources',
       '/v1/resources/{kind}/{name}',
       '/v1/revisions',
       '/v1/revisions/{number}',
+      '/v1/revisions/{number}/restore',
+      '/v1/simulate',
+      '/v1/stale',
+      '/v1/test',
+      '/v1/who-can',
     ]);
   });
 });

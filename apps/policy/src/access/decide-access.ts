@@ -26,6 +26,8 @@ export interface AccessDecision {
   subject: string | null;
   jti: string | null;
   roles: string[];
+  /** Of a vouched subject: shadow roles that would have given it their policies. */
+  shadowRoles: string[];
   policies: string[];
   statements: StatementReference[];
   revision: number;
@@ -35,6 +37,7 @@ interface Identity {
   subject: string;
   jti: string | null;
   roles: string[];
+  shadowRoles: string[];
   policies: string[];
   /** Of one of our tokens, which may be revoked or used up. */
   token: AccessTokenClaims | null;
@@ -61,8 +64,8 @@ export async function decideAccess(input: DecideAccessInput): Promise<AccessDeci
   const identity = await identify(input);
   if (identity === null) return refused('token_not_valid', snapshot.revision);
   const question = questionOf(input, identity);
-  const { subject, jti, roles, policies, token } = identity;
-  const known = { subject, jti, roles, policies };
+  const { subject, jti, roles, shadowRoles, policies, token } = identity;
+  const known = { subject, jti, roles, shadowRoles, policies };
   if (token === null) return decide(snapshot, question, known);
   const countUse = dependsOnUses(snapshot, question);
   const { revoked, uses } = await input.check(tokenCheck(token, countUse));
@@ -71,7 +74,7 @@ export async function decideAccess(input: DecideAccessInput): Promise<AccessDeci
   return countUse && !decision.allowed ? { ...decision, reason: 'token_used_up' } : decision;
 }
 
-type Known = Pick<AccessDecision, 'subject' | 'jti' | 'roles' | 'policies'>;
+type Known = Pick<AccessDecision, 'subject' | 'jti' | 'roles' | 'shadowRoles' | 'policies'>;
 
 function decide(snapshot: Snapshot, question: PermissionRequest, known: Known): AccessDecision {
   const { effect, determining, revision } = evaluatePermission(snapshot, question);
@@ -106,6 +109,7 @@ const refused = (reason: AccessDecision['reason'], revision: number): AccessDeci
   subject: null,
   jti: null,
   roles: [],
+  shadowRoles: [],
   policies: [],
   statements: [],
   revision,
@@ -131,6 +135,7 @@ async function identifyToken({ evaluation, publicUrl, keys, now }: DecideAccessI
     subject: sub,
     jti,
     roles,
+    shadowRoles: [],
     policies: policy,
     token: verified.claims,
     permission: {
@@ -160,11 +165,12 @@ async function isProven(claims: AccessTokenClaims, { subject, context }: Evaluat
 function identifyVouched({ snapshot, evaluation, now }: DecideAccessInput): Identity {
   const { subject, context } = evaluation;
   const sourceIp = sourceIpOf(evaluation);
-  const { roles, policies } = decideVouchedSubject(snapshot, { subject, context, sourceIp, now });
+  const { roles, shadowRoles, policies } = decideVouchedSubject(snapshot, { subject, context, sourceIp, now });
   return {
     subject: `${subject.type}:${subject.id}`,
     jti: null,
     roles,
+    shadowRoles,
     policies,
     token: null,
     permission: { policies, claims: {}, subject },

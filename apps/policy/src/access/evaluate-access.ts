@@ -4,6 +4,7 @@ import { AdminAccess, createEvent, currentTrace } from '@countersign/platform';
 import { Injectable } from '@nestjs/common';
 import { PolicyConfig } from '../config';
 import { CurrentSnapshot } from '../snapshot/current-snapshot';
+import { LastUses } from '../stale/last-uses';
 import { decideAccess, type AccessDecision } from './decide-access';
 import type { Evaluation, EvaluationBatch, Semantics } from './evaluation-request';
 
@@ -33,6 +34,7 @@ export class EvaluateAccess {
     private readonly access: AdminAccess,
     private readonly bus: Bus,
     private readonly stream: AuditStream,
+    private readonly lastUses: LastUses,
     private readonly config: PolicyConfig,
   ) {}
 
@@ -46,6 +48,7 @@ export class EvaluateAccess {
       check: (token) => this.bus.request(checkToken, token),
       now: Math.floor(Date.now() / 1000),
     });
+    this.lastUses.noteDecision(decision);
     if (!decision.allowed) await this.recordDenial(evaluation, decision, author);
     return { decision: decision.allowed };
   }

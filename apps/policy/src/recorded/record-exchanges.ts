@@ -2,6 +2,7 @@ import { AUDIT_STREAMS, type AuditStreamName } from '@countersign/contracts';
 import { AuditStream } from '@countersign/messaging';
 import { Metrics } from '@countersign/platform';
 import { Injectable, type OnApplicationBootstrap } from '@nestjs/common';
+import { LastUses } from '../stale/last-uses';
 import { ExchangeWriter } from './exchange-writer';
 
 const BATCH_SIZE = 100;
@@ -16,6 +17,7 @@ export class RecordExchanges implements OnApplicationBootstrap {
   constructor(
     private readonly stream: AuditStream,
     private readonly writer: ExchangeWriter,
+    private readonly lastUses: LastUses,
     metrics: Metrics,
   ) {
     this.stored = metrics.counter('countersign_recorded_exchanges_total', 'Exchanges that policy recorded', ['stream']);
@@ -27,7 +29,10 @@ export class RecordExchanges implements OnApplicationBootstrap {
         stream,
         durable: DURABLE,
         batchSize: BATCH_SIZE,
-        handler: async (batch) => this.stored.inc({ stream }, await this.writer.store(batch)),
+        handler: async (batch) => {
+          this.stored.inc({ stream }, await this.writer.store(batch));
+          await this.lastUses.recordExchanges(batch.map(({ event }) => event));
+        },
       });
     }
   }

@@ -90,7 +90,8 @@ function* attempts(): Generator<CloudEvent> {
 
 beforeAll(async () => {
   service = await services.start();
-  expect(await service.apply(DOCUMENTS)).toMatchObject({ status: 200 });
+  const { status, body } = await service.apply(DOCUMENTS);
+  expect({ status, body }).toMatchObject({ status: 200 });
   events = [...attempts()];
   for (const event of events) await service.stream.append('audit', event);
   const count = 'SELECT count(*)::int AS count FROM policy.recorded_exchanges';

@@ -1,0 +1,222 @@
+import type { CloudEvent, ExchangeEventData, StaleAnswer } from '@countersign/contracts';
+import { InProcessBus } from '@countersign/messaging';
+import { Logger } from '@countersign/platform';
+import { eventually, PolicyServices, type PolicyService } from '../policy-service.fixture';
+import { exchangeEvent, GITHUB, refusedEvent } from '../recorded/exchange-events.fixture';
+
+const DOCUMENTS = `
+apiVersion: countersign.dev/v1
+kind: JwtIssuer
+metadata: { name: github }
+spec: { iss: '${GITHUB}', aud: [countersign] }
+---
+apiVersion: countersign.dev/v1
+kind: Policy
+metadata: { name: files }
+spec:
+  statement:
+    - { sid: read, effect: Allow, action: [File:Read], resource: ['file:*'] }
+    - { sid: write, effect: Allow, action: [File:Write], resource: ['file:*'] }
+    - { sid: never, effect: Deny, action: ['*'], resource: ['file:secret'] }
+    - { effect: Allow, action: [File:List], resource: ['file:*'] }
+---
+apiVersion: countersign.dev/v1
+kind: Role
+metadata: { name: deploy }
+spec: { policy: [files], condition: { StringEqual: { 'jwt:iss': ['${GITHUB}'], 'jwt:repository_owner_id': ['1'], 'jwt:repository_id': ['2'] } } }
+---
+apiVersion: countersign.dev/v1
+kind: Role
+metadata: { name: rehearsed }
+spec: { policy: [files], shadow: true, condition: { StringEqual: { 'jwt:iss': ['${GITHUB}'], 'jwt:repository_owner_id': ['1'], 'jwt:repository_id': ['2'] } } }
+---
+apiVersion: countersign.dev/v1
+kind: Role
+metadata: { name: users }
+spec: { policy: [files], condition: { StringEqual: { 'subject:type': [user] } } }
+---
+apiVersion: countersign.dev/v1
+kind: Role
+metadata: { name: rehearsed-users }
+spec: { policy: [files], shadow: true, condition: { StringEqual: { 'subject:type': [user] } } }
+---
+apiVersion: countersign.dev/v1
+kind: Role
+metadata: { name: asleep }
+spec: { policy: [files], disabled: true, condition: { StringEqual: { 'subject:type': [user] } } }
+`;
+
+const services = new PolicyServices();
+let service: PolicyService;
+
+beforeAll(async () => {
+  service = await services.start();
+  const { status, body } = await service.apply(DOCUMENTS);
+  expect({ status, body }).toMatchObject({ status: 200 });
+});
+
+afterAll(() => services.stop());
+
+beforeEach(async () => {
+  await stale();
+  await service.sql('TRUNCATE policy.last_use');
+  await service.sql("UPDATE policy.document SET created_at = now() - interval '400 days'");
+  await service.sql('UPDATE policy.last_use_beginning SET began_at = now()');
+});
+
+const DAY_MS = 24 * 60 * 60 * 1000;
+const daysAgo = (days: number): Date => new Date(Date.now() - days * DAY_MS);
+
+async function stale(days?: number): Promise<StaleAnswer> {
+  const { status, body } = await service.call(`/v1/stale${days === undefined ? '' : `?days=${days}`}`);
+  expect(status).toBe(200);
+  return body as StaleAnswer;
+}
+
+/** Everything that is listed, `role deploy` or `statement files read`, with its last use. */
+const listed = ({ issuers, roles, statements }: StaleAnswer): Record<string, string | null> =>
+  Object.fromEntries([
+    ...issuers.map(({ name, lastUsedAt }) => [`issuer ${name}`, lastUsedAt]),
+    ...roles.map(({ name, lastUsedAt }) => [`role ${name}`, lastUsedAt]),
+    ...statements.map(({ policy, sid, lastUsedAt }) => [`statement ${policy} ${sid ?? '-'}`, lastUsedAt]),
+  ]) as Record<string, string | null>;
+
+const usesCount = async (): Promise<number> =>
+  (await service.database.query<{ count: number }>('SELECT count(*)::int AS count FROM policy.last_use'))[0]?.count ??
+  0;
+
+/** Resolves when the last of the events has been taken in: one more role tells. */
+async function take(...events: CloudEvent[]): Promise<void> {
+  for (const event of events) await service.stream.append('audit', event);
+  await service.stream.append('audit', exchangeEvent({ issuer: null, decision: { ...decision, roles: ['taken-in'] } }));
+  const taken = "SELECT name FROM policy.last_use WHERE name = 'taken-in'";
+  await eventually(
+    () => service.database.query(taken),
+    (rows) => rows.length === 1,
+    60_000,
+  );
+}
+
+const decision = { roles: [], shadowRoles: [], policies: [], statements: [], revision: 1 };
+const granted = (changes: Partial<NonNullable<ExchangeEventData['decision']>>, at: Date): CloudEvent =>
+  exchangeEvent({ decision: { ...decision, ...changes } }, at);
+
+const decide = (action: string, resource: string, subject: object = { type: 'user', id: 'ann' }) =>
+  service.call('/access/v1/evaluation', {
+    method: 'POST',
+    body: { subject, action: { name: action }, resource: { type: 'file', id: resource } },
+  });
+
+const statements = [
+  { policy: 'files', sid: 'read' },
+  { policy: 'files', sid: null },
+];
+
+describe('GET /v1/stale', () => {
+  it('lists what was never of use, with its age, and since when the record goes', async () => {
+    const answer = await stale();
+    expect(listed(answer)).toEqual({
+      'issuer github': null,
+      'role deploy': null,
+      'role rehearsed': null,
+      'role users': null,
+      'role rehearsed-users': null,
+      'statement files read': null,
+      'statement files write': null,
+      'statement files never': null,
+      'statement files -': null,
+    });
+    expect(answer.counts).toEqual({ issuers: 1, roles: 4, statements: 4 });
+    expect(answer).toMatchObject({ revision: 1, days: 90 });
+    expect(Date.parse(answer.recordedSince)).toBeGreaterThan(daysAgo(1).getTime());
+    expect(Date.parse(answer.issuers[0]?.createdAt ?? '')).toBeLessThan(daysAgo(399).getTime());
+    expect(Math.abs(Date.parse(answer.unusedSince) - daysAgo(90).getTime())).toBeLessThan(DAY_MS);
+  });
+
+  it('tells uses in exchanges: the issuer, roles and statements of what was granted, the latest', async () => {
+    const then = daysAgo(40);
+    const names = { roles: ['deploy'], policies: ['files'], statements };
+    await take(
+      granted(names, then),
+      granted(names, daysAgo(50)),
+      refusedEvent({ decision: { ...decision, ...names } }),
+    );
+    const older = await stale(30);
+    expect(listed(older)).toMatchObject({
+      'issuer github': then.toISOString(),
+      'role deploy': then.toISOString(),
+      'statement files read': then.toISOString(),
+      'statement files -': then.toISOString(),
+      'statement files write': null,
+    });
+    expect(Object.keys(listed(await stale(45)))).not.toEqual(expect.arrayContaining(['role deploy']));
+    expect(listed(await stale(45))).toHaveProperty(['statement files write'], null);
+    expect(older.recordedSince <= daysAgo(49).toISOString()).toBe(true);
+  });
+
+  it('tells of a shadow role when it would have contributed, granted or not', async () => {
+    const then = daysAgo(100);
+    await take(refusedEvent({ decision: { ...decision, shadowRoles: ['rehearsed'] } }, then));
+    const { roles } = await stale();
+    expect(roles).toContainEqual(
+      expect.objectContaining({ name: 'rehearsed', shadow: true, lastUsedAt: then.toISOString() }),
+    );
+    expect(roles).toContainEqual(expect.objectContaining({ name: 'deploy', shadow: false, lastUsedAt: null }));
+  });
+
+  it('tells uses in decisions: the statements that made them, a Deny too, and roles that enforcement points ask by', async () => {
+    await decide('File:Read', 'a');
+    expect(Object.keys(listed(await stale()))).toEqual(
+      expect.arrayContaining(['statement files write', 'statement files never', 'role deploy']),
+    );
+    expect(listed(await stale())).not.toHaveProperty(['statement files read']);
+    expect(listed(await stale())).not.toHaveProperty(['role users']);
+    expect(listed(await stale())).not.toHaveProperty(['role rehearsed-users']);
+    await decide('File:Read', 'secret');
+    expect(listed(await stale())).not.toHaveProperty(['statement files never']);
+    await decide('File:Write', 'a', { type: 'robot', id: 'r' });
+    expect(listed(await stale())).toHaveProperty(['statement files write'], null);
+  });
+
+  it('counts the uses of a token for the statements that let it', async () => {
+    const token = await service.token({ policy: ['files'], roles: ['deploy'] });
+    await decide('File:Write', 'a', { type: 'access_token', id: token });
+    expect(listed(await stale())).not.toHaveProperty(['statement files write']);
+  });
+
+  it('writes what decisions used when the service stops, for the replicas that go on', async () => {
+    const other = await services.startOn(service.databaseUrl, new InProcessBus(new Logger('test', 'silent')));
+    await other.call('/access/v1/evaluation', {
+      method: 'POST',
+      body: {
+        subject: { type: 'user', id: 'ann' },
+        action: { name: 'File:List' },
+        resource: { type: 'file', id: 'a' },
+      },
+    });
+    expect(await usesCount()).toBe(0);
+    await other.stop();
+    expect(listed(await stale())).not.toHaveProperty(['statement files -']);
+  });
+
+  it('gives a role that was made again none of the uses of the one before', async () => {
+    await take(granted({ roles: ['deploy', 'users'], policies: ['files'] }, daysAgo(10)));
+    await service.sql("UPDATE policy.document SET created_at = now() WHERE name = 'deploy'");
+    expect(listed(await stale(5))).toMatchObject({ 'role deploy': null, 'role users': expect.any(String) as string });
+    expect(listed(await stale(20))).not.toHaveProperty(['role users']);
+  });
+
+  it('puts what was never used first, and then what was not for longest', async () => {
+    await take(granted({ roles: ['users'] }, daysAgo(95)), granted({ roles: ['deploy'] }, daysAgo(99)));
+    expect((await stale()).roles.map(({ name }) => name)).toEqual(['rehearsed', 'rehearsed-users', 'deploy', 'users']);
+  });
+
+  it.each(['0', '-1', '1.5', '3651', 'many', ''])('refuses %j days', async (days) => {
+    expect((await service.call(`/v1/stale?days=${days}`)).status).toBe(422);
+  });
+
+  it('is for whoever may read documents', async () => {
+    expect((await service.call('/v1/stale', { token: null })).status).toBe(401);
+    expect((await service.call('/v1/stale', { token: await service.token({ policy: ['files'] }) })).status).toBe(403);
+  });
+});
