@@ -9,7 +9,10 @@ import { inRoot, node, run, setUpPackages, tsc } from './setup.mjs';
 // failures only.
 
 /** Files that are written by a program of ours: its command, and what it writes. */
-const GENERATORS = [{ command: node('tools/dist/openapi.js'), writes: ['docs/http'] }];
+const GENERATORS = [
+  { command: node('tools/dist/openapi.js'), writes: ['docs/http'] },
+  { command: node('tools/dist/schemas.js'), writes: ['docs/schemas'] },
+];
 
 const bin = (path, ...args) => node(inRoot('node_modules', path), ...args);
 const nxEnv = { NX_DAEMON: 'false', CI: 'true' };

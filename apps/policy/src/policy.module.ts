@@ -14,6 +14,8 @@ import { ExplainAttempt } from './explain/explain-attempt';
 import { ExplainController } from './explain/explain.controller';
 import { GatherEvidence } from './explain/gather-evidence';
 import { VerifyToken } from './explain/verify-token';
+import { LintController } from './lint/lint.controller';
+import { LintRequest } from './lint/lint-request';
 import { PolicyTestsController } from './policy-tests/policy-tests.controller';
 import { RunPolicyTests } from './policy-tests/run-policy-tests';
 import { ExchangePruning } from './recorded/exchange-pruning';
@@ -26,6 +28,7 @@ import { RepositoryPinning } from './repository-pins/repository-pinning';
 import { SimulateController } from './simulation/simulate.controller';
 import { SimulateDocuments } from './simulation/simulate-documents';
 import { CompileDocuments } from './snapshot/compile-documents';
+import { SchemasController } from './schemas/schemas.controller';
 import { CurrentSnapshot } from './snapshot/current-snapshot';
 import { FindStale } from './stale/find-stale';
 import { LastUses } from './stale/last-uses';
@@ -39,8 +42,10 @@ import { WhoCanController } from './who-can/who-can.controller';
     ApplyController,
     ResourcesController,
     RevisionsController,
+    SchemasController,
     AccessController,
     ExplainController,
+    LintController,
     PolicyTestsController,
     PinsController,
     SimulateController,
@@ -60,6 +65,7 @@ import { WhoCanController } from './who-can/who-can.controller';
     AnswerDecisions,
     EvaluateAccess,
     ExplainAttempt,
+    LintRequest,
     GatherEvidence,
     VerifyToken,
     RecordedExchanges,

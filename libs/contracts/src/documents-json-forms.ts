@@ -89,13 +89,15 @@ const keysForm = (value: Json): Json => ({
 export const conditionForm = (options: TextOptions): Json => ({
   type: 'object',
   propertyNames: { enum: [...operatorSpellings] },
-  patternProperties: Object.fromEntries<Json>([
-    ...valueForms(options).map(([family, value]) => [
-      `^(?:ForAnyValue:|ForAllValues:)?${family}(?:IfExists)?$`,
-      keysForm(value),
-    ]),
-    ['^Null$', keysForm(booleans)],
-  ]),
+  patternProperties: {
+    ...Object.fromEntries(
+      valueForms(options).map(([family, value]) => [
+        `^(?:ForAnyValue:|ForAllValues:)?${family}(?:IfExists)?$`,
+        keysForm(value),
+      ]),
+    ),
+    '^Null$': keysForm(booleans),
+  },
   additionalProperties: false,
 });
 
