@@ -1,7 +1,7 @@
 /// <reference types="jest" />
 import { generateIssuerKey, startLocalIssuer, type LocalIssuer, type Stack } from '@countersign/testing';
 import { admin, apply, eventsOf, exchange, type Answer } from '../support/client';
-import { githubClaims, jwtIssuer, policy, role } from '../support/documents';
+import { acmeWeb, githubClaims, jwtIssuer } from '../support/documents';
 
 const keyless = 'https://keycloak.example.invalid/realms/openfaas';
 const now = (): number => Math.floor(Date.now() / 1000);
@@ -17,14 +17,7 @@ export function badInputCases(given: () => Stack): void {
     beforeAll(async () => {
       stack = given();
       issuer = await startLocalIssuer();
-      await apply(stack, [
-        jwtIssuer('github', issuer.iss),
-        policy('deploy', ['Function:Deploy'], ['*']),
-        role('deployers', {
-          policy: ['deploy'],
-          condition: { StringEqual: { 'jwt:iss': [issuer.iss], 'jwt:repository_id': ['1001'] } },
-        }),
-      ]);
+      await apply(stack, acmeWeb(issuer.iss));
     });
 
     afterAll(() => issuer?.stop());

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { startLocalIssuer, type LocalIssuer } from '@countersign/testing';
 import { Webhook } from 'standardwebhooks';
 import { admin, apply, claimsOf, eventsOf, exchange } from '../support/client';
-import { githubClaims, jwtIssuer, policy, role } from '../support/documents';
+import { acmeWeb, githubClaims } from '../support/documents';
 import { startEmbedded, type EmbeddedSystem } from '../support/embedded';
 import { startWebhookReceiver } from '../support/webhook-receiver';
 
@@ -20,14 +20,7 @@ describe('the embedded mode', () => {
     await chmod(dataDir, 0o755);
     issuer = await startLocalIssuer();
     system = await startEmbedded(dataDir);
-    await apply(system, [
-      jwtIssuer('github', issuer.iss),
-      policy('deploy', ['Function:Deploy'], ['staging:*']),
-      role('deployers', {
-        policy: ['deploy'],
-        condition: { StringEqual: { 'jwt:iss': [issuer.iss], 'jwt:repository_id': ['1001'] } },
-      }),
-    ]);
+    await apply(system, acmeWeb(issuer.iss, { resource: ['staging:*'] }));
   });
 
   afterAll(async () => {

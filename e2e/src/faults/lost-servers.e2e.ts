@@ -1,6 +1,6 @@
 import { eventually, generous, startLocalIssuer, type LocalIssuer, type Stack } from '@countersign/testing';
 import { admin, adminOnce, apply, claimsOf, exchangeOnce, startTestStack, type Answer } from '../support/client';
-import { githubClaims, jwtIssuer, policy, role } from '../support/documents';
+import { acmeWeb, githubClaims } from '../support/documents';
 
 const WITHIN_MS = generous(3_000);
 
@@ -38,14 +38,7 @@ describe('a lost server, in the distributed mode', () => {
 
   beforeAll(async () => {
     [stack, issuer] = await Promise.all([startTestStack(), startLocalIssuer()]);
-    await apply(stack, [
-      jwtIssuer('github', issuer.iss),
-      policy('deploy', ['Function:Deploy'], ['*']),
-      role('deployers', {
-        policy: ['deploy'],
-        condition: { StringEqual: { 'jwt:iss': [issuer.iss], 'jwt:repository_id': ['1001'] } },
-      }),
-    ]);
+    await apply(stack, acmeWeb(issuer.iss));
     await recovers();
   });
 

@@ -2,7 +2,7 @@ import { eventually, startLocalIssuer, type LocalIssuer, type Stack } from '@cou
 import { createRemoteJWKSet, jwtVerify } from 'jose';
 import { Webhook } from 'standardwebhooks';
 import { admin, apply, claimsOf, eventsOf, exchange, startTestStack } from '../support/client';
-import { githubClaims, jwtIssuer, policy, role } from '../support/documents';
+import { acmeWeb, githubClaims, policy, role } from '../support/documents';
 import { startWebhookReceiver } from '../support/webhook-receiver';
 
 type Receiver = Awaited<ReturnType<typeof startWebhookReceiver>>;
@@ -23,13 +23,8 @@ describe('a GitHub Actions job, from its token to the subscriber, in the distrib
       startWebhookReceiver(),
     ]);
     const { body } = await apply(stack, [
-      jwtIssuer('github', issuer.iss, { platform: 'github', tokenExpiry: '10m' }),
-      policy('deploy', ['Function:Deploy'], ['staging:*']),
+      ...acmeWeb(issuer.iss, { spec: { platform: 'github', tokenExpiry: '10m' }, resource: ['staging:*'] }),
       policy('read-trail', ['Audit:Read'], ['countersign:*']),
-      role('deployers', {
-        policy: ['deploy'],
-        condition: { StringEqual: { 'jwt:iss': [issuer.iss], 'jwt:repository_id': ['1001'] } },
-      }),
       role('auditors', {
         policy: ['read-trail'],
         condition: { StringEqual: { 'jwt:iss': [issuer.iss], 'jwt:repository_id': ['9009'] } },

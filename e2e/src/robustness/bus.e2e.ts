@@ -2,7 +2,7 @@ import { readFile, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { eventually, startLocalIssuer, type LocalIssuer, type Stack } from '@countersign/testing';
 import { admin, apply, claimsOf, eventsOf, exchange, startTestStack } from '../support/client';
-import { githubClaims, jwtIssuer, policy, role } from '../support/documents';
+import { acmeWeb, githubClaims } from '../support/documents';
 import { startWebhookReceiver } from '../support/webhook-receiver';
 import { RawNats } from './raw-nats';
 
@@ -28,14 +28,7 @@ describe('the bus, in the distributed mode', () => {
 
   beforeAll(async () => {
     [stack, issuer] = await Promise.all([startTestStack(), startLocalIssuer()]);
-    await apply(stack, [
-      jwtIssuer('github', issuer.iss),
-      policy('deploy', ['Function:Deploy'], ['*']),
-      role('deployers', {
-        policy: ['deploy'],
-        condition: { StringEqual: { 'jwt:iss': [issuer.iss], 'jwt:repository_id': ['1001'] } },
-      }),
-    ]);
+    await apply(stack, acmeWeb(issuer.iss));
     await eventually(grant);
   });
 

@@ -7,7 +7,7 @@ import {
   type TestServer,
 } from '@countersign/testing';
 import { admin, adminOnce, apply, claimsOf, eventsOf, exchangeOnce, startTestStack } from '../support/client';
-import { githubClaims, jwtIssuer, policy, role } from '../support/documents';
+import { acmeWeb, githubClaims } from '../support/documents';
 
 describe('a frozen server, in the distributed mode', () => {
   let stack: Stack;
@@ -51,14 +51,7 @@ describe('a frozen server, in the distributed mode', () => {
 
   beforeAll(async () => {
     [stack, issuer] = await Promise.all([startTestStack(), startLocalIssuer()]);
-    await apply(stack, [
-      jwtIssuer('github', issuer.iss),
-      policy('deploy', ['Function:Deploy'], ['*']),
-      role('deployers', {
-        policy: ['deploy'],
-        condition: { StringEqual: { 'jwt:iss': [issuer.iss], 'jwt:repository_id': ['1001'] } },
-      }),
-    ]);
+    await apply(stack, acmeWeb(issuer.iss));
     await eventually(async () => expect(await attempt()).toBe(200));
   });
 

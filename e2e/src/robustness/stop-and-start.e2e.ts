@@ -3,7 +3,7 @@ import { Agent, request } from 'node:http';
 import { connect, type Socket } from 'node:net';
 import { eventually, generous, startLocalIssuer, type LocalIssuer, type Stack } from '@countersign/testing';
 import { apply, exchange, startTestStack } from '../support/client';
-import { githubClaims, jwtIssuer, policy, role } from '../support/documents';
+import { acmeWeb, githubClaims } from '../support/documents';
 
 const CLIENTS = 8;
 const SLOW_SOCKETS = process.env.COUNTERSIGN_SOAK === '1' ? 500 : 50;
@@ -82,14 +82,7 @@ describe('stopping and starting, in the distributed mode', () => {
 
   beforeAll(async () => {
     [stack, issuer] = await Promise.all([startTestStack({ replicas: { exchange: 2 } }), startLocalIssuer()]);
-    await apply(stack, [
-      jwtIssuer('github', issuer.iss),
-      policy('deploy', ['Function:Deploy'], ['*']),
-      role('deployers', {
-        policy: ['deploy'],
-        condition: { StringEqual: { 'jwt:iss': [issuer.iss], 'jwt:repository_id': ['1001'] } },
-      }),
-    ]);
+    await apply(stack, acmeWeb(issuer.iss));
     await eventually(async () => expect((await exchange(stack, await token())).status).toBe(200));
     const second = stack.replicasOf('exchange')[1]?.url ?? '';
     dribbling = Array.from({ length: SLOW_SOCKETS }, () => dribble(second));
@@ -123,7 +116,7 @@ describe('stopping and starting, in the distributed mode', () => {
     await eventually(async () => {
       const states = await Promise.all(services.map(({ url }) => fetch(`${url}/health/live`)));
       expect(states.map(({ status }) => status)).toEqual(services.map(() => 200));
-    });
+    }, 120_000);
     for (const { url } of services) expect((await fetch(`${url}/health/ready`)).status).toBe(503);
     await Promise.all([nats.restart(), redis.restart(), postgres.restart()]);
     const start = performance.now();

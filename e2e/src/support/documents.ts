@@ -20,6 +20,23 @@ export const policy = (name: string, action: string[], resource: string[]): obje
   spec: { statement: [{ sid: 'allow', effect: 'Allow', action, resource }] },
 });
 
+interface AcmeWeb {
+  /** Further fields of the JwtIssuer. */
+  spec?: Spec;
+  /** What may be deployed; everything unless given. */
+  resource?: string[];
+}
+
+/** Documents that let jobs of acme/web of this issuer deploy. */
+export const acmeWeb = (iss: string, { spec = {}, resource = ['*'] }: AcmeWeb = {}): object[] => [
+  jwtIssuer('github', iss, spec),
+  policy('deploy', ['Function:Deploy'], resource),
+  role('deployers', {
+    policy: ['deploy'],
+    condition: { StringEqual: { 'jwt:iss': [iss], 'jwt:repository_id': ['1001'] } },
+  }),
+];
+
 /** Claims of a GitHub Actions job on main of acme/web; `jti` is new each time. */
 export const githubClaims = (iss: string, changes: Record<string, unknown> = {}): Record<string, unknown> => {
   const now = Math.floor(Date.now() / 1000);

@@ -1,6 +1,6 @@
 import { startLocalIssuer, type LocalIssuer } from '@countersign/testing';
 import { apply, exchange } from '../support/client';
-import { githubClaims, jwtIssuer, policy, role } from '../support/documents';
+import { acmeWeb, githubClaims } from '../support/documents';
 import { startTemporarySystem } from '../support/temporary-system';
 
 /** What an identity or an address may be refused in a window. */
@@ -41,14 +41,7 @@ describe('a flood of refusals', () => {
 
   beforeAll(async () => {
     [issuer, system] = await Promise.all([startLocalIssuer(), startTemporarySystem()]);
-    await apply(system, [
-      jwtIssuer('github', issuer.iss),
-      policy('deploy', ['Function:Deploy'], ['staging:*']),
-      role('deployers', {
-        policy: ['deploy'],
-        condition: { StringEqual: { 'jwt:iss': [issuer.iss], 'jwt:repository_id': ['1001'] } },
-      }),
-    ]);
+    await apply(system, acmeWeb(issuer.iss, { resource: ['staging:*'] }));
   });
 
   afterAll(async () => {

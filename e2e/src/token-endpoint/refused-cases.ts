@@ -1,7 +1,7 @@
 /// <reference types="jest" />
 import { generateIssuerKey, startLocalIssuer, type LocalIssuer } from '@countersign/testing';
 import { apply, exchange, requestToken, type Answer } from '../support/client';
-import { githubClaims, jwtIssuer, policy, role } from '../support/documents';
+import { acmeWeb, githubClaims, role } from '../support/documents';
 import type { EmbeddedSystem } from '../support/embedded';
 
 const BEARER = 'urn:ietf:params:oauth:grant-type:jwt-bearer';
@@ -36,12 +36,7 @@ export function refusedCases(given: () => EmbeddedSystem): void {
       system = given();
       issuer = await startLocalIssuer();
       await apply(system, [
-        jwtIssuer('github', issuer.iss, { platform: 'github' }),
-        policy('deploy', ['Function:Deploy'], ['staging:*']),
-        role('deployers', {
-          policy: ['deploy'],
-          condition: { StringEqual: { 'jwt:iss': [issuer.iss], 'jwt:repository_id': ['1001'] } },
-        }),
+        ...acmeWeb(issuer.iss, { spec: { platform: 'github' }, resource: ['staging:*'] }),
         role('others', {
           policy: ['deploy'],
           condition: { StringEqual: { 'jwt:iss': [issuer.iss], 'jwt:repository_id': ['9'] } },
