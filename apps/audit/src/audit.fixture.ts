@@ -108,6 +108,8 @@ export interface AuditUnderTest {
   clock: MovableClock;
   access: StubAccess;
   call(method: string, path: string, body?: unknown, token?: string | null): Promise<Answer>;
+  /** As the administrator; for answers that do not end. */
+  fetch(path: string, options?: RequestInit): Promise<Response>;
   /** A value of `/metrics`. */
   metric(name: string): Promise<number>;
   /** The bytes of an answer. */
@@ -167,13 +169,13 @@ export async function startAudit(
   };
 }
 
-function accessTo(service: RunningService): Pick<AuditUnderTest, 'call' | 'bytes' | 'metric'> {
+function accessTo(service: RunningService): Pick<AuditUnderTest, 'call' | 'fetch' | 'bytes' | 'metric'> {
+  const fetchAsAdmin = (path: string, options: RequestInit = {}): Promise<Response> =>
+    fetch(service.url + path, { ...options, headers: { ...options.headers, authorization: `Bearer ${ADMIN_TOKEN}` } });
   return {
     call: caller(service),
-    bytes: async (path) => {
-      const headers = { authorization: `Bearer ${ADMIN_TOKEN}` };
-      return Buffer.from(await (await fetch(service.url + path, { headers })).arrayBuffer());
-    },
+    fetch: fetchAsAdmin,
+    bytes: async (path) => Buffer.from(await (await fetchAsAdmin(path)).arrayBuffer()),
     metric: async (name) => {
       const text = await (await fetch(`${service.managementUrl}/metrics`)).text();
       return Number(new RegExp(`^${name} (\\S+)$`, 'm').exec(text)?.[1]);

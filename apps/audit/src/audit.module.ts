@@ -8,6 +8,7 @@ import { CheckpointWriter } from './log/checkpoint-writer';
 import { LogReader } from './log/log-reader';
 import { LogController } from './log/log.controller';
 import { Witnesses } from './log/witnesses';
+import { EventFeed } from './trail/event-feed';
 import { EventReader } from './trail/event-reader';
 import { EventsController } from './trail/events.controller';
 import { TrailConsumer } from './trail/trail-consumer';
@@ -24,6 +25,7 @@ import { WebhooksController } from './webhooks/webhooks.controller';
     TrailConsumer,
     TrailWriter,
     EventReader,
+    EventFeed,
     EndpointAdmin,
     EndpointStore,
     EndpointEvents,

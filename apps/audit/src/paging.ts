@@ -4,14 +4,15 @@ import { z } from 'zod';
 const LARGEST_POSITION = 9_223_372_036_854_775_807n;
 const POSITION = /^p([1-9]\d{0,18})$/;
 
-function readCursor(cursor: string): string | null {
+/** The position that a cursor stands for; null when it is none of ours. */
+export function readCursor(cursor: string): string | null {
   const text = Buffer.from(cursor, 'base64url').toString('latin1');
   const [, position] = POSITION.exec(text) ?? [];
   if (position === undefined || BigInt(position) > LARGEST_POSITION) return null;
   return writeCursor(position) === cursor ? position : null;
 }
 
-const writeCursor = (position: string): string => Buffer.from(`p${position}`).toString('base64url');
+export const writeCursor = (position: string): string => Buffer.from(`p${position}`).toString('base64url');
 
 /** Query parameters of every list: a cursor (becomes the position that the page before ended at) and a limit. */
 export const pageQuery = {

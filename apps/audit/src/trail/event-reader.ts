@@ -15,15 +15,23 @@ const text = z
   .transform(searchable);
 const time = z.iso.datetime({ offset: true }).transform((value) => Date.parse(value) / 1000);
 
-/** Query parameters of `GET /v1/events`; filters add up, values are exact; `from` is included, `to` is not. */
-export const eventQuerySchema = z.strictObject({
-  ...pageQuery,
+const filters = {
   type: z.enum(EVENT_TYPES).optional(),
   issuer: text.optional(),
   subject: text.optional(),
   role: text.optional(),
   outcome: text.optional(),
   traceId: text.optional(),
+};
+
+/** Filters add up, values are exact. */
+export const eventFiltersSchema = z.strictObject(filters);
+export type EventFilters = z.infer<typeof eventFiltersSchema>;
+
+/** Query parameters of `GET /v1/events`; `from` is included, `to` is not. */
+export const eventQuerySchema = z.strictObject({
+  ...pageQuery,
+  ...filters,
   from: time.optional(),
   to: time.optional(),
 });
@@ -48,6 +56,18 @@ const CONDITIONS: Record<Exclude<keyof EventQuery, 'limit'>, (parameter: string)
   to: (parameter) => `time < to_timestamp(${parameter}::float8)`,
 };
 
+function conditionsOf(
+  filters: Partial<EventFilters & { cursor: string | undefined }>,
+  parameters: unknown[],
+): string[] {
+  return Object.entries(CONDITIONS).flatMap(([name, condition]) => {
+    const value = filters[name as keyof typeof filters];
+    return value === undefined ? [] : [condition(`$${parameters.push(value)}`)];
+  });
+}
+
+const asRecorded = ({ event, sequence }: EventRow): RecordedEvent => recordedEvent(event, sequence);
+
 @Injectable()
 export class EventReader {
   constructor(private readonly database: AuditDatabase) {}
@@ -55,25 +75,42 @@ export class EventReader {
   /** Newest first. */
   async list({ limit, ...filters }: EventQuery): Promise<Page<RecordedEvent>> {
     const parameters: unknown[] = [limit + 1];
-    const conditions: string[] = [];
-    for (const [name, condition] of Object.entries(CONDITIONS)) {
-      const value = filters[name as keyof typeof filters];
-      if (value !== undefined) conditions.push(condition(`$${parameters.push(value)}`));
-    }
-    const where = conditions.length > 0 ? `WHERE ${conditions.join(' AND ')}` : '';
+    const conditions = ['true', ...conditionsOf(filters, parameters)].join(' AND ');
     const rows = await this.database.query<EventRow>(
-      `SELECT sequence, event FROM audit.event ${where} ORDER BY sequence DESC LIMIT $1`,
+      `SELECT sequence, event FROM audit.event WHERE ${conditions} ORDER BY sequence DESC LIMIT $1`,
       parameters,
     );
-    return pageOf(rows, limit, {
-      position: (row) => row.sequence,
-      item: (row) => recordedEvent(row.event, row.sequence),
-    });
+    return pageOf(rows, limit, { position: (row) => row.sequence, item: asRecorded });
+  }
+
+  /** Up to `limit` events after a position, oldest first, and the position up to which there are no others. */
+  async following(
+    filters: EventFilters,
+    after: string,
+    limit: number,
+  ): Promise<{ events: RecordedEvent[]; position: string }> {
+    // Sequences are given in the order of commits: below the newest one that is seen, none is still to come.
+    const newest = await this.newestPosition();
+    const parameters: unknown[] = [limit, after, newest];
+    const conditions = ['sequence > $2::bigint', 'sequence <= $3::bigint', ...conditionsOf(filters, parameters)];
+    const rows = await this.database.query<EventRow>(
+      `SELECT sequence, event FROM audit.event WHERE ${conditions.join(' AND ')} ORDER BY sequence LIMIT $1`,
+      parameters,
+    );
+    const last = rows.length < limit ? newest : rows.at(-1)?.sequence;
+    return { events: rows.map(asRecorded), position: last ?? newest };
+  }
+
+  /** The sequence of the newest event; 0 in an empty trail. */
+  async newestPosition(): Promise<string> {
+    const sql = 'SELECT coalesce(max(sequence), 0)::text AS position FROM audit.event';
+    const [row] = await this.database.query<{ position: string }>(sql);
+    return row?.position ?? '0';
   }
 
   async find(id: string): Promise<RecordedEvent | null> {
     const sql = 'SELECT sequence, event FROM audit.event WHERE event_id = $1';
     const [row] = await this.database.query<EventRow>(sql, [id]);
-    return row === undefined ? null : recordedEvent(row.event, row.sequence);
+    return row === undefined ? null : asRecorded(row);
   }
 }

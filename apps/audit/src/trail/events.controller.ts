@@ -1,9 +1,11 @@
+import { Readable } from 'node:stream';
 import { cloudEventSchema, type Page, type RecordedEvent } from '@countersign/contracts';
 import { ProblemError, RequireAction } from '@countersign/platform';
-import { Controller, Get, Param, Query } from '@nestjs/common';
-import { ApiBearerAuth, ApiOkResponse, ApiOperation, ApiTags } from '@nestjs/swagger';
+import { Controller, Get, Header, Headers, Param, Query, StreamableFile } from '@nestjs/common';
+import { ApiBearerAuth, ApiOkResponse, ApiOperation, ApiProduces, ApiTags } from '@nestjs/swagger';
 import { z } from 'zod';
-import { EventReader, eventQuerySchema, type EventQuery } from './event-reader';
+import { EventFeed } from './event-feed';
+import { EventReader, eventFiltersSchema, eventQuerySchema, type EventFilters, type EventQuery } from './event-reader';
 
 const EVENT_ID = /^[\x21-\x7e]{1,64}$/;
 const recordedEventSchema = cloudEventSchema.extend({ sequence: z.string() }).meta({ id: 'RecordedEvent' });
@@ -17,13 +19,29 @@ const eventPageSchema = z
 @RequireAction('Audit:Read')
 @Controller('v1/events')
 export class EventsController {
-  constructor(private readonly reader: EventReader) {}
+  constructor(
+    private readonly reader: EventReader,
+    private readonly feed: EventFeed,
+  ) {}
 
   @Get()
   @ApiOperation({ summary: 'Audit events, newest first' })
   @ApiOkResponse({ description: 'A page of events', standardSchema: eventPageSchema })
   list(@Query({ schema: eventQuerySchema }) query: EventQuery): Promise<Page<RecordedEvent>> {
     return this.reader.list(query);
+  }
+
+  @Get('stream')
+  @Header('content-type', 'text/event-stream')
+  @Header('cache-control', 'no-store')
+  @Header('x-accel-buffering', 'no')
+  @ApiProduces('text/event-stream')
+  @ApiOperation({ summary: 'Audit events as they come (server-sent events), after Last-Event-ID where it is given' })
+  async stream(
+    @Query({ schema: eventFiltersSchema }) filters: EventFilters,
+    @Headers('last-event-id') lastEventId: string | undefined,
+  ): Promise<StreamableFile> {
+    return new StreamableFile(Readable.from(await this.feed.open(filters, lastEventId ?? null)));
   }
 
   @Get(':id')

@@ -3,6 +3,7 @@ import { AuditStream } from '@countersign/messaging';
 import { Metrics } from '@countersign/platform';
 import { Injectable, type OnApplicationBootstrap } from '@nestjs/common';
 import { DeliveryWorker } from '../deliveries/delivery-worker';
+import { EventFeed } from './event-feed';
 import { TrailWriter } from './trail-writer';
 
 const BATCH_SIZE = 100;
@@ -16,6 +17,7 @@ export class TrailConsumer implements OnApplicationBootstrap {
     private readonly stream: AuditStream,
     private readonly writer: TrailWriter,
     private readonly worker: DeliveryWorker,
+    private readonly feed: EventFeed,
     metrics: Metrics,
   ) {
     this.stored = metrics.counter('countersign_audit_events_total', 'Events stored in the trail', ['stream']);
@@ -30,6 +32,7 @@ export class TrailConsumer implements OnApplicationBootstrap {
         handler: async (batch) => {
           this.stored.inc({ stream }, await this.writer.store(stream, batch));
           this.worker.wake();
+          this.feed.wake();
         },
       });
     }
