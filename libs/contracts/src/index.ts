@@ -68,6 +68,7 @@ export type {
   Finding,
   IntrospectionAnswer,
   IssuerStatus,
+  LintAnswer,
   Page,
   RevocationAnswer,
   RevisionAnswer,
@@ -76,6 +77,7 @@ export type {
   WebhookAnswer,
 } from './payloads';
 export type { PinAnswer } from './pin-payloads';
+export type { DocumentChange, RevisionDetailAnswer } from './revision-payloads';
 export { tokenCheck } from './token-check';
 export { PROBLEMS, problemType, type DocumentError, type ProblemBody, type ProblemCode } from './problems';
 export { REFUSAL_CLASS, type RefusalReason } from './refusals';

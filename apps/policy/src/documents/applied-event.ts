@@ -1,7 +1,8 @@
-import type { CloudEvent } from '@countersign/contracts';
+import type { CloudEvent, DocumentChange } from '@countersign/contracts';
 import { createEvent, currentTrace } from '@countersign/platform';
+import type { AllowedFinding } from '../lint/lint-change';
 import { contentHash } from './etag';
-import { summarise, type DocumentChange, type NewRevision } from './revision-rows';
+import { summarise, type NewRevision } from './revision-rows';
 
 const hashOrNull = (raw: unknown): string | null => (raw === null ? null : contentHash(raw));
 
@@ -18,8 +19,12 @@ const describe = ({ kind, name, action, before, after }: DocumentChange) => ({
  * `dev.countersign.policy.applied.v1`. Events are bounded, so of many documents the first are described; `digest`
  * covers the changes of the revision as they are stored, all of them.
  */
-export function appliedEvent(revision: number, applied: NewRevision, publicUrl: string): CloudEvent {
-  const { author, source, restoredFrom, changes } = applied;
+export function appliedEvent(
+  revision: number,
+  applied: NewRevision & { allowed: AllowedFinding[] },
+  publicUrl: string,
+): CloudEvent {
+  const { author, source, restoredFrom, changes, allowed } = applied;
   const trace = currentTrace();
   return createEvent({
     type: 'dev.countersign.policy.applied.v1',
@@ -32,6 +37,7 @@ export function appliedEvent(revision: number, applied: NewRevision, publicUrl: 
       restoredFrom,
       summary: summarise(changes),
       documents: changes.map(describe),
+      allowed,
       digest: contentHash(changes),
       traceId: trace.traceId,
       requestId: trace.requestId,

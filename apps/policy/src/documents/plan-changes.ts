@@ -1,8 +1,7 @@
-import type { ApplyAnswer, ParsedDocument } from '@countersign/contracts';
+import type { ApplyAnswer, DocumentChange, ParsedDocument } from '@countersign/contracts';
 import { ProblemError } from '@countersign/platform';
 import type { DocumentKey, NewDocument, Owner, StoredDocument } from './document-rows';
 import { etagOf } from './etag';
-import type { DocumentChange } from './revision-rows';
 
 /** A document that passed validation, with what was given. */
 export interface GivenDocument {

@@ -1,11 +1,11 @@
-import type { ApplyAnswer } from '@countersign/contracts';
+import type { ApplyAnswer, DocumentChange } from '@countersign/contracts';
 import { ProblemError } from '@countersign/platform';
 import { Injectable } from '@nestjs/common';
 import { PolicyDatabase } from '../policy-database';
 import { ApplyDocuments, type ApplyOptions } from './apply-documents';
 import { loadState, READ_LIMIT } from './document-rows';
 import { keyOf } from './plan-changes';
-import { changesUpTo, type DocumentChange } from './revision-rows';
+import { changesUpTo } from './revision-rows';
 
 /** A document that the API is to have again. */
 interface FormerDocument {

@@ -1,17 +1,5 @@
-import type { DocumentKind, RevisionAnswer } from '@countersign/contracts';
+import type { DocumentChange, RevisionAnswer, RevisionDetailAnswer } from '@countersign/contracts';
 import type { EntityManager } from 'typeorm';
-import type { Owner } from './document-rows';
-
-/** What a revision did to one document; `before` and `after` are whole, so that it can be undone. */
-export interface DocumentChange {
-  kind: DocumentKind;
-  name: string;
-  action: 'created' | 'updated' | 'deleted';
-  /** Owner after the change, of a deleted document before it. */
-  owner: Owner;
-  before: unknown;
-  after: unknown;
-}
 
 export interface NewRevision {
   author: string;
@@ -70,9 +58,7 @@ export async function listRevisions(queries: Queries, before: number | null, lim
   return (await queries.query<RevisionRow[]>(sql, [before, limit])).map(toAnswer);
 }
 
-export type RevisionWithDiff = RevisionAnswer & { diff: DocumentChange[] };
-
-export async function findRevision(queries: Queries, number: number): Promise<RevisionWithDiff | undefined> {
+export async function findRevision(queries: Queries, number: number): Promise<RevisionDetailAnswer | undefined> {
   const sql = `SELECT ${COLUMNS}, changes FROM policy.revision WHERE number = $1`;
   const [row] = await queries.query<(RevisionRow & { changes: DocumentChange[] })[]>(sql, [number]);
   if (row === undefined) return undefined;

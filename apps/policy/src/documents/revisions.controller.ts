@@ -1,4 +1,4 @@
-import type { ApplyAnswer, Page, RevisionAnswer } from '@countersign/contracts';
+import type { ApplyAnswer, Page, RevisionAnswer, RevisionDetailAnswer } from '@countersign/contracts';
 import { Author, ProblemError, RequireAction } from '@countersign/platform';
 import { Controller, Get, HttpCode, Param, Post, Query } from '@nestjs/common';
 import { ApiBearerAuth, ApiOperation, ApiTags } from '@nestjs/swagger';
@@ -7,7 +7,7 @@ import { PolicyDatabase } from '../policy-database';
 import { checkQuery, optionsOf } from './apply-query';
 import { openCursor, pageOf, pageQuery } from './page';
 import { RestoreRevision } from './restore-revision';
-import { findRevision, listRevisions, type RevisionWithDiff } from './revision-rows';
+import { findRevision, listRevisions } from './revision-rows';
 
 const notFound = (text: string): ProblemError =>
   new ProblemError('not-found', `There is no revision ${text.slice(0, 20)}.`);
@@ -35,7 +35,7 @@ export class RevisionsController {
   @Get(':number')
   @ApiOperation({ summary: 'One revision, with its diff' })
   @RequireAction('Iam:Read')
-  async get(@Param('number') text: string): Promise<RevisionWithDiff> {
+  async get(@Param('number') text: string): Promise<RevisionDetailAnswer> {
     const { data: number } = revisionNumber.safeParse(text);
     const found = number === undefined ? number : await this.database.run((manager) => findRevision(manager, number));
     if (found === undefined) throw notFound(text);
