@@ -6,8 +6,10 @@ import { devCommand } from './commands/dev-issuer';
 import { exchangeCommand } from './commands/exchange';
 import { getCommand } from './commands/get';
 import { issuerCommand } from './commands/issuer-status';
+import { staleCommand } from './commands/stale';
 import { testCommand } from './commands/test';
 import { tokenCommand } from './commands/token-inspect';
+import { whoCanCommand } from './commands/who-can';
 import { EXIT, Failure, type ExitCode } from './failure';
 import { paint } from './format';
 import type { Terminal } from './terminal';
@@ -15,6 +17,8 @@ import type { Terminal } from './terminal';
 const commands = [
   applyCommand,
   testCommand,
+  whoCanCommand,
+  staleCommand,
   getCommand,
   deleteCommand,
   exchangeCommand,
