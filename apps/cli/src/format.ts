@@ -32,9 +32,9 @@ export function print(terminal: Terminal, output: Output | undefined, value: unk
 
 type Colour = 'green' | 'red' | 'yellow' | 'dim';
 
-/** Colour on a terminal, unless NO_COLOR is set; plain text everywhere else. */
+/** Colour on a terminal, unless NO_COLOR is set; plain text everywhere else. The terminal given decides, not Node's. */
 export function paint({ isTty, env }: Pick<Terminal, 'isTty' | 'env'>, colour: Colour, text: string): string {
-  return isTty && !env['NO_COLOR'] ? styleText(colour, text) : text;
+  return isTty && !env['NO_COLOR'] ? styleText(colour, text, { validateStream: false }) : text;
 }
 
 /** `14 min 59 s` and the like, for seconds. */
@@ -53,5 +53,5 @@ const pad = (line: readonly string[], widths: readonly number[]): string =>
   line.map((cell, column) => cell.padEnd(widths[column] ?? 0)).join('  ');
 
 /** Values come from tokens of strangers: control characters must not reach the terminal. */
-const printable = (text: string): string =>
+export const printable = (text: string): string =>
   text.replace(/[\u0000-\u001f\u007f-\u009f\u200e\u200f\u202a-\u202e\u2066-\u2069]/g, '�');

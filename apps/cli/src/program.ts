@@ -4,6 +4,7 @@ import { auditCommand } from './commands/audit-list';
 import { deleteCommand } from './commands/delete';
 import { devCommand } from './commands/dev-issuer';
 import { exchangeCommand } from './commands/exchange';
+import { explainCommand } from './commands/explain';
 import { getCommand } from './commands/get';
 import { issuerCommand } from './commands/issuer-status';
 import { staleCommand } from './commands/stale';
@@ -17,6 +18,7 @@ import type { Terminal } from './terminal';
 const commands = [
   applyCommand,
   testCommand,
+  explainCommand,
   whoCanCommand,
   staleCommand,
   getCommand,
