@@ -50,7 +50,7 @@ function bodyOf({ claims, request }: CorpusCase): Json {
 
 /** A permission is explained of a token, so that an issuer has to be trusted and a role to grant the policies first. */
 function permissionQuestion(item: CorpusCase): Question {
-  const { policies = ['probe'], action = 'Any:Thing', resource = 'ns:name', ...rest } = item.request as Json;
+  const { policies = ['probe'], action = 'Any:Thing', resource = 'ns:name', ...rest } = item.request;
   const iss = item.claims['iss'];
   const condition = { StringEqual: { 'jwt:iss': iss } };
   const issuer = { kind: 'JwtIssuer', metadata: { name: 'corpus' }, spec: { iss, aud: 'any' } };

@@ -15,9 +15,9 @@ const evidence = {
 };
 
 /** Body of `POST /v1/explain`. */
-const schema = z.strictObject({
+export const explainBody = z.strictObject({
   ...evidence,
-  audience: z.preprocess((value) => (typeof value === 'string' ? [value] : value), z.array(text).max(50)).optional(),
+  audience: z.union([text, z.array(text).max(50)]).optional(),
   scope: z.string().max(MAX_TEXT).optional(),
   sourceIp: z.union([z.ipv4(), z.ipv6()]).optional(),
   time: z.iso.datetime({ offset: true }).optional(),
@@ -25,7 +25,7 @@ const schema = z.strictObject({
   resource: text.optional(),
 });
 
-type Body = z.infer<typeof schema>;
+type Body = z.infer<typeof explainBody>;
 
 /** What is to be explained: exactly one of these. */
 export type EvidenceSource =
@@ -55,13 +55,13 @@ export interface NamedScope {
 
 /** @throws ProblemError invalid-parameter, naming the member; never with its value, which may be a token */
 export function parseExplainRequest(body: unknown): ExplainQuestion {
-  const parsed = schema.safeParse(body);
+  const parsed = explainBody.safeParse(body);
   if (!parsed.success) throw invalid(parsed.error.issues.slice(0, 10).map(describe).join('; '));
   const { audience, scope, sourceIp, time, action, resource } = parsed.data;
   if ((action === undefined) !== (resource === undefined)) throw invalid('/action and /resource come together');
   return {
     source: sourceOf(parsed.data),
-    ...(audience === undefined ? {} : { audience }),
+    ...(audience === undefined ? {} : { audience: [audience].flat() }),
     ...(scope === undefined ? {} : { scope: parseScope(scope) }),
     ...(sourceIp === undefined ? {} : { sourceIp }),
     ...(time === undefined ? {} : { now: Math.floor(Date.parse(time) / 1000) }),

@@ -1,9 +1,12 @@
 import type { ExplainAnswer } from '@countersign/contracts';
 import { RequireAction } from '@countersign/platform';
 import { Body, Controller, HttpCode, Post } from '@nestjs/common';
-import { ApiBearerAuth, ApiOperation, ApiTags } from '@nestjs/swagger';
+import { ApiBearerAuth, ApiBody, ApiOperation, ApiTags } from '@nestjs/swagger';
+import { z } from 'zod';
 import { ExplainAttempt } from './explain-attempt';
-import { parseExplainRequest } from './explain-request';
+import { explainBody, parseExplainRequest } from './explain-request';
+
+const BODY = z.toJSONSchema(explainBody, { target: 'openapi-3.0', io: 'input' }) as Record<string, unknown>;
 
 @ApiTags('decisions')
 @ApiBearerAuth()
@@ -13,6 +16,7 @@ export class ExplainController {
 
   @Post()
   @ApiOperation({ summary: 'Why an exchange is granted or refused, and the one edit that would admit it' })
+  @ApiBody({ schema: BODY })
   @HttpCode(200)
   @RequireAction('Iam:Read')
   explain(@Body() body: unknown): Promise<ExplainAnswer> {

@@ -182,7 +182,8 @@ describe('POST /v1/explain from claims', () => {
       [true, true],
     ],
     ['what no statement is about', { action: 'Function:Read', resource: 'prod:x' }, {}, false, [false, false]],
-  ])('explains the statements: %s', async (_, question, changes, allowed, applies) => {
+  ])('explains the statements: %s', async (...row) => {
+    const [, question, changes, allowed, applies] = row;
     const { body } = await explain({ claims: claims({ ...main, ...changes }), ...question });
     expect(body).toMatchObject({ outcome: 'granted', permission: { ...question, allowed } });
     expect(body.statements.map((statement: { applies: boolean }) => statement.applies)).toEqual(applies);
