@@ -5,7 +5,7 @@ test('the demo starts a system of its own and every step goes as expected', asyn
   const { code, out, err } = await sandbox.run(
     `"${process.execPath}" "${root}/tools/dist/demo.js"`,
     {},
-    { deadlineMs: 110_000 },
+    { deadlineMs: 200_000 },
   );
   await sandbox.remove();
   expect({ code, err, out: code === 0 ? '' : out }).toEqual({ code: 0, err: '', out: '' });

@@ -231,7 +231,7 @@ function startReceiver(port: number, secret: string) {
   });
   const line = (part: string): Promise<string> =>
     new Promise((resolve, reject) => {
-      const timer = setTimeout(() => reject(new Error(`no line with "${part}" in: ${output}`)), 20_000);
+      const timer = setTimeout(() => reject(new Error(`no line with "${part}" in: ${output}`)), 60_000);
       look = () => {
         const found = output.split('\n').find((text) => text.includes(part));
         if (found === undefined) return;

@@ -63,7 +63,7 @@ function runScript(
   folder: string,
   script: string,
   env: Record<string, string>,
-  { shell = 'sh', deadlineMs = 30_000 }: RunOptions,
+  { shell = 'sh', deadlineMs = 120_000 }: RunOptions,
 ): Promise<Finished> {
   const child = spawn(shell, ['-e', '-c', script], {
     cwd: folder,

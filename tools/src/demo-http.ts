@@ -67,7 +67,7 @@ function parse(text: string): Record<string, unknown> {
 }
 
 /** Asks again until `ask` finds something; the trail is written a moment after the answer. */
-export async function eventually<T>(what: string, ask: () => Promise<T | undefined>, seconds = 15): Promise<T> {
+export async function eventually<T>(what: string, ask: () => Promise<T | undefined>, seconds = 60): Promise<T> {
   const deadline = Date.now() + seconds * 1000;
   while (Date.now() < deadline) {
     const found = await ask();

@@ -17,7 +17,7 @@ export interface Receiver {
   stop: () => Promise<void>;
 }
 
-const PATIENCE_MS = 20_000;
+const PATIENCE_MS = 60_000;
 
 /** A webhook endpoint on loopback. */
 export async function startReceiver(): Promise<Receiver> {
@@ -35,7 +35,7 @@ export async function startReceiver(): Promise<Receiver> {
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   const next: Receiver['next'] = (wanted) =>
     new Promise((resolve, reject) => {
-      const timer = setTimeout(() => reject(new DemoFailure('expected: a webhook within 20 seconds')), PATIENCE_MS);
+      const timer = setTimeout(() => reject(new DemoFailure('expected: a webhook within a minute')), PATIENCE_MS);
       arrived = () => {
         const found = messages.find(({ body }) => wanted(JSON.parse(body) as Record<string, unknown>));
         if (found === undefined) return;
