@@ -32,6 +32,11 @@ export interface ApplyAnswer {
   tests?: { name: string; action: 'passed' | 'not_run'; cases: number }[];
 }
 
+/** Answer of `POST /v1/lint`. */
+export interface LintAnswer {
+  findings: Finding[];
+}
+
 /** One item of `GET /v1/revisions`. */
 export interface RevisionAnswer {
   revision: number;

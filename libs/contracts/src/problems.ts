@@ -1,3 +1,5 @@
+import type { Finding } from './payloads';
+
 /** Every problem type outside the OAuth endpoints (RFC 9457), with its status and title. */
 export const PROBLEMS = {
   'malformed-request': { status: 400, title: 'Malformed request' },
@@ -10,6 +12,7 @@ export const PROBLEMS = {
   'too-large': { status: 413, title: 'Request too large' },
   'unsupported-media-type': { status: 415, title: 'Unsupported media type' },
   'invalid-document': { status: 422, title: 'Invalid document' },
+  'lint-failed': { status: 422, title: 'Lint found errors' },
   'tests-failed': { status: 422, title: 'Policy tests failed' },
   'invalid-parameter': { status: 422, title: 'Invalid parameter' },
   'rate-limited': { status: 429, title: 'Too many requests' },
@@ -39,6 +42,8 @@ export interface ProblemBody {
   detail: string;
   traceId: string;
   errors?: DocumentError[];
+  /** Of lint: all of them, also those that refuse nothing. */
+  findings?: Finding[];
 }
 
 /** `type` URI of a problem. */

@@ -1,4 +1,11 @@
-import { PROBLEMS, problemType, type DocumentError, type ProblemBody, type ProblemCode } from '@countersign/contracts';
+import {
+  PROBLEMS,
+  problemType,
+  type DocumentError,
+  type Finding,
+  type ProblemBody,
+  type ProblemCode,
+} from '@countersign/contracts';
 
 /** Errors of these endpoints have a form of their own (RFC 6749 §5.2). */
 export const isOAuthPath = (url: string): boolean => /^\/oauth2?\//.test(url);
@@ -8,7 +15,7 @@ export class ProblemError extends Error {
   constructor(
     readonly code: ProblemCode,
     readonly detail: string,
-    readonly extras: { errors?: DocumentError[]; headers?: Record<string, string> } = {},
+    readonly extras: { errors?: DocumentError[]; findings?: Finding[]; headers?: Record<string, string> } = {},
   ) {
     super(`${code}: ${detail}`);
     this.name = 'ProblemError';
@@ -20,7 +27,15 @@ export class ProblemError extends Error {
 
   body(traceId: string): ProblemBody {
     const { status, title } = PROBLEMS[this.code];
-    const { errors } = this.extras;
-    return { type: problemType(this.code), title, status, detail: this.detail, traceId, ...(errors ? { errors } : {}) };
+    const { errors, findings } = this.extras;
+    return {
+      type: problemType(this.code),
+      title,
+      status,
+      detail: this.detail,
+      traceId,
+      ...(errors ? { errors } : {}),
+      ...(findings ? { findings } : {}),
+    };
   }
 }

@@ -5,6 +5,7 @@ import { compileSnapshot, type Snapshot } from '@countersign/policy-engine';
 import { Injectable } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
 import { PolicyConfig } from '../config';
+import { lintChange } from '../lint/lint-change';
 import { PolicyDatabase } from '../policy-database';
 import { CurrentSnapshot } from '../snapshot/current-snapshot';
 import { appliedEvent } from './applied-event';
@@ -38,6 +39,8 @@ export interface ChangeRequest {
   author: string;
   /** The revision whose documents these are again. */
   restoredFrom?: number;
+  /** Rules of lint whose errors the change may have. */
+  allow?: readonly string[];
   /** Looks at the state that the change would act on, and throws what speaks against it. */
   precondition?: (state: StoredState) => void;
   /** Looks at the documents as they would be, compiled, and throws what speaks against them. */
@@ -48,12 +51,15 @@ export interface ApplyOptions {
   dryRun: boolean;
   /** Whether an issuer whose keys cannot be used now is a refusal and not just a finding. */
   requireKeys: boolean;
+  /** Rules of lint whose errors do not refuse. */
+  allow?: readonly string[];
 }
 
 interface Prepared {
   state: StoredState;
   given: GivenDocument[];
   plan: Plan;
+  lint: ReturnType<typeof lintChange>;
 }
 
 interface Committed {
@@ -74,9 +80,11 @@ export class ApplyDocuments {
   ) {}
 
   /** Applies all of the request or nothing, and says what that is and what is odd about it. */
-  async apply(request: ChangeRequest, { dryRun, requireKeys }: ApplyOptions): Promise<ApplyAnswer> {
+  async apply(wish: ChangeRequest, { dryRun, requireKeys, allow = [] }: ApplyOptions): Promise<ApplyAnswer> {
+    const request = { ...wish, allow };
     const preview = this.prepare(await this.database.transaction(loadState, READ_LIMIT), request);
-    const findings = [...preview.given.flatMap(documentFindings), ...(await this.checkKeys(preview, requireKeys))];
+    const keyFindings = await this.checkKeys(preview, requireKeys);
+    const findings = [...preview.given.flatMap(documentFindings), ...keyFindings, ...preview.lint.findings];
     const { results } = preview.plan;
     if (dryRun) return { revision: preview.state.newest.number, dryRun, results, findings };
     const committed = await this.commit(request);
@@ -100,18 +108,16 @@ export class ApplyDocuments {
     const { publicUrl } = this.config;
     const given = validateDocuments({ raw, stored: state.documents, wanted, publicUrl });
     const plan = planChanges(state.documents, { ...wanted, given });
-    request.postcondition?.(this.compile(state, { given, deleted: plan.delete }));
-    return { state, given, plan };
-  }
-
-  private compile({ newest, documents: stored }: StoredState, change: Parameters<typeof resultingDocuments>[1]) {
-    const documents = resultingDocuments(stored, change);
-    return compileSnapshot({ documents, publicUrl: this.config.publicUrl, revision: newest.number });
+    const documents = resultingDocuments(state.documents, { given, deleted: plan.delete });
+    const written = new Set(plan.write.map(keyOf));
+    const lint = lintChange({ documents, given, raw, written, allow: request.allow ?? [] });
+    request.postcondition?.(compileSnapshot({ documents, publicUrl, revision: state.newest.number }));
+    return { state, given, plan, lint };
   }
 
   private async write(manager: EntityManager, request: ChangeRequest): Promise<Committed> {
     await lockDocuments(manager);
-    const { state, plan } = this.prepare(await loadState(manager), request);
+    const { state, plan, lint } = this.prepare(await loadState(manager), request);
     const { results, changes } = plan;
     if (changes.length === 0) return { revision: state.newest.number, results, changed: false };
     const { author, owner: source, restoredFrom = null } = request;
@@ -120,7 +126,10 @@ export class ApplyDocuments {
     await writeDocuments(manager, plan.write, revision);
     await deleteDocuments(manager, plan.delete);
     // Last before the commit: a change that the trail does not have must not stand.
-    await this.stream.append('audit', appliedEvent(revision, applied, this.config.publicUrl));
+    await this.stream.append(
+      'audit',
+      appliedEvent(revision, { ...applied, allowed: lint.allowed }, this.config.publicUrl),
+    );
     return { revision, results, changed: true };
   }
 

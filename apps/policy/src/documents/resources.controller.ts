@@ -4,6 +4,7 @@ import { Controller, Delete, Get, HttpCode, Param, Put, Query, Req, Res } from '
 import { ApiBearerAuth, ApiOperation, ApiTags } from '@nestjs/swagger';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { z } from 'zod';
+import { allowQuery } from '../lint/allowed-rules';
 import type { Preconditions } from './etag';
 import { pageQuery } from './page';
 import { readDocuments } from './read-documents';
@@ -11,6 +12,7 @@ import { Resources } from './resources';
 
 const kinds = ['JwtIssuer', 'Policy', 'Role'] as const;
 const listQuery = pageQuery.extend({ kind: z.enum(kinds).optional() });
+const putQuery = z.object({ allow: allowQuery });
 const key = z.object({ kind: z.string(), name: z.string() });
 type Key = z.infer<typeof key>;
 
@@ -41,12 +43,13 @@ export class ResourcesController {
   @RequireAction('Iam:Write')
   async put(
     @Param({ schema: key }) path: Key,
+    @Query({ schema: putQuery }) { allow }: z.infer<typeof putQuery>,
     @Author() author: string,
-    @Req() { body, headers }: FastifyRequest,
     @Res({ passthrough: true }) reply: FastifyReply,
   ) {
+    const { body, headers } = reply.request;
     const raw = onlyOne(readDocuments(body, headers['content-type']));
-    const change = { author, preconditions: preconditionsOf(headers) };
+    const change = { author, preconditions: preconditionsOf(headers), allow };
     const { created, etag, document } = await this.resources.put(path, raw, change);
     void reply.code(created ? 201 : 200).header('etag', etag);
     return document;

@@ -17,6 +17,13 @@ export interface ListQuery {
   limit: number;
 }
 
+export interface PutChange {
+  author: string;
+  preconditions: Preconditions;
+  /** Rules of lint whose errors do not refuse. */
+  allow: readonly string[];
+}
+
 export interface PutOutcome {
   created: boolean;
   etag: string;
@@ -48,7 +55,7 @@ export class Resources {
   }
 
   /** Creates or replaces one document. */
-  async put(key: DocumentKey, raw: unknown, change: { author: string; preconditions: Preconditions }) {
+  async put(key: DocumentKey, raw: unknown, change: PutChange) {
     requireSameName(key, raw);
     const request = {
       raw: [raw],
@@ -58,7 +65,7 @@ export class Resources {
       author: change.author,
       precondition: (state: StoredState) => requirePreconditions(change.preconditions, etagIn(state, key)),
     };
-    const { results } = await this.documents.apply(request, { dryRun: false, requireKeys: false });
+    const { results } = await this.documents.apply(request, { dryRun: false, requireKeys: false, allow: change.allow });
     const [result] = results;
     return { created: result?.action === 'created', etag: result?.etag ?? '', document: raw } satisfies PutOutcome;
   }

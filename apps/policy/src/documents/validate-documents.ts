@@ -18,6 +18,8 @@ const MAX_ERRORS = 1_000;
 export interface ValidationInput {
   raw: readonly unknown[];
   stored: StoredDocument[];
+  /** What `stored` parses to, where that is known already: of many documents it takes a while. */
+  parsed?: ParsedDocument[];
   wanted: Omit<WantedChanges, 'given'>;
   /** Our issuer URL: nobody may register it. */
   publicUrl: string;
@@ -42,7 +44,7 @@ interface Parsed {
  */
 export function validateDocuments(input: ValidationInput): GivenDocument[] {
   const { candidates, errors, failedPolicies } = parseAll(input.raw);
-  const { parsed: stored } = parseStored(input.stored);
+  const stored = input.parsed ?? parseStored(input.stored).parsed;
   const given = candidates.map(({ document, raw }) => ({ document, raw }));
   const replaced = new Set([
     ...candidates.map(({ document }) => keyOf(document)),

@@ -1,0 +1,61 @@
+import type { Finding, ParsedDocument } from '@countersign/contracts';
+import { ProblemError } from '@countersign/platform';
+import { lintDocuments } from '@countersign/policy-engine';
+import { keyOf, type GivenDocument } from '../documents/plan-changes';
+import { annotatedRules } from './allowed-rules';
+
+export interface LintedChange {
+  /** All documents as they will be. */
+  documents: readonly ParsedDocument[];
+  given: readonly GivenDocument[];
+  /** The documents as the request has them. */
+  raw: readonly unknown[];
+  /** Keys of the given documents that are not stored as they are: the others cannot refuse a change. */
+  written: ReadonlySet<string>;
+  /** Rules whose errors the change is allowed to have. */
+  allow: readonly string[];
+}
+
+/** An error that was let pass. */
+export type AllowedFinding = Pick<Finding, 'rule' | 'path'> & Finding['resource'];
+
+/**
+ * Findings of the given documents, and which errors among them were let pass.
+ * @throws ProblemError lint-failed for an error that nobody allowed, with all findings; invalid-document for an
+ *   annotation that names no rule
+ */
+export function lintChange({ documents, given, raw, written, allow }: LintedChange): {
+  findings: Finding[];
+  allowed: AllowedFinding[];
+} {
+  const annotated = annotatedRules(given, raw);
+  const findings = lintDocuments(documents, { only: new Set(given.map(({ document }) => document)) });
+  const errors = findings.filter(({ severity, resource }) => severity === 'error' && written.has(keyOf(resource)));
+  const isAllowed = ({ rule, resource }: Finding): boolean =>
+    allow.includes(rule) || (annotated.get(keyOf(resource)) ?? []).includes(rule);
+  refuse(
+    errors.filter((error) => !isAllowed(error)),
+    findings,
+    (finding) => raw.indexOf(given.find(({ document }) => keyOf(document) === keyOf(finding.resource))?.raw),
+  );
+  return { findings, allowed: errors.map(({ rule, resource, path }) => ({ rule, ...resource, path })) };
+}
+
+function refuse(refused: readonly Finding[], findings: Finding[], indexOf: (finding: Finding) => number): void {
+  if (refused.length === 0) return;
+  const errors = refused.map((finding) => ({
+    document: indexOf(finding),
+    ...finding.resource,
+    path: finding.path,
+    code: finding.rule,
+    message: describe(finding),
+  }));
+  const rules = [...new Set(refused.map(({ rule }) => rule))].sort().join(',');
+  const count = errors.length === 1 ? '1 error' : `${errors.length} errors`;
+  throw new ProblemError('lint-failed', `${count}; if that is what you want, allow=${rules}`, { errors, findings });
+}
+
+function describe({ rule, message, admits, fix }: Finding): string {
+  const example = admits[0] === undefined ? '' : `, for example ${admits[0]}`;
+  return `${rule}: ${message}${example}. ${fix ?? ''}`.trimEnd();
+}

@@ -1,0 +1,34 @@
+import type { LintAnswer } from '@countersign/contracts';
+import { lintDocuments } from '@countersign/policy-engine';
+import { Injectable } from '@nestjs/common';
+import { PolicyConfig } from '../config';
+import { loadState, parseStored, READ_LIMIT } from '../documents/document-rows';
+import { readDocuments } from '../documents/read-documents';
+import { resultingDocuments } from '../documents/resulting-documents';
+import { validateDocuments } from '../documents/validate-documents';
+import { PolicyDatabase } from '../policy-database';
+
+/** Lints documents without storing them. */
+@Injectable()
+export class LintRequest {
+  constructor(
+    private readonly database: PolicyDatabase,
+    private readonly config: PolicyConfig,
+  ) {}
+
+  /**
+   * Findings of the documents of a request body, seen with the stored ones; of all stored ones when it is empty.
+   * @throws ProblemError as apply does for documents that are not valid
+   */
+  async lint(body: unknown, contentType: string | undefined): Promise<LintAnswer> {
+    const stored = (await this.database.transaction(loadState, READ_LIMIT)).documents;
+    if (isEmpty(body)) return { findings: lintDocuments(parseStored(stored).parsed) };
+    const raw = readDocuments(body, contentType);
+    const wanted = { remove: [], prune: false, owner: 'api' as const };
+    const given = validateDocuments({ raw, stored, wanted, publicUrl: this.config.publicUrl });
+    const documents = resultingDocuments(stored, { given, deleted: [] });
+    return { findings: lintDocuments(documents, { only: new Set(given.map(({ document }) => document)) }) };
+  }
+}
+
+const isEmpty = (body: unknown): boolean => body === undefined || body === null || body === '';
