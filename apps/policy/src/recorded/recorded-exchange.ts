@@ -33,7 +33,16 @@ export interface RecordedExchange {
   decidable: boolean;
 }
 
-/** Reads a RecordedExchange off `policy.recorded_exchanges`. */
-export const COLUMNS = `event_id AS "eventId", trace_id AS "traceId", time, outcome, class, reason, detail, issuer,
-  subject, claims, unverified, audience, resource, scope, narrowed_to AS "narrowedTo", source_ip AS "sourceIp", roles,
+/** Of an exchange, what policy was asked and who by: all that a decision needs. */
+export type AskedExchange = Pick<
+  RecordedExchange,
+  'eventId' | 'time' | 'issuer' | 'subject' | 'claims' | 'audience' | 'resource' | 'narrowedTo' | 'sourceIp'
+>;
+
+/** Reads an AskedExchange off `policy.recorded_exchanges`. */
+export const ASKED_COLUMNS = `event_id AS "eventId", time, issuer, subject, claims, audience, resource,
+  narrowed_to AS "narrowedTo", source_ip AS "sourceIp"`;
+
+/** Reads a RecordedExchange off it. */
+export const COLUMNS = `${ASKED_COLUMNS}, trace_id AS "traceId", outcome, class, reason, detail, unverified, scope, roles,
   policies, statements, decidable`;

@@ -1,6 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import { PolicyDatabase } from '../policy-database';
-import { COLUMNS, type RecordedExchange } from './recorded-exchange';
+import { ASKED_COLUMNS, COLUMNS, type AskedExchange, type RecordedExchange } from './recorded-exchange';
 
 const BATCH = 1_000;
 /** Attempts that one trace can show: a caller may send the same `traceparent` for ever. */
@@ -57,18 +57,34 @@ export class RecordedExchanges {
   }
 
   /** Those that can be decided again, oldest first, in batches of 1,000. @throws UnavailableError */
-  async *within({ from, to }: TimeRange): AsyncGenerator<RecordedExchange[], void, void> {
-    const sql = `SELECT ${COLUMNS} FROM policy.recorded_exchanges
+  within(range: TimeRange): AsyncGenerator<RecordedExchange[], void, void> {
+    return this.batches<RecordedExchange>(COLUMNS, range);
+  }
+
+  /** The same, but of each only what it takes to decide it again: much faster. @throws UnavailableError */
+  askedWithin(range: TimeRange): AsyncGenerator<AskedExchange[], void, void> {
+    return this.batches<AskedExchange>(ASKED_COLUMNS, range);
+  }
+
+  private async *batches<T extends AskedExchange>(
+    columns: string,
+    { from, to }: TimeRange,
+  ): AsyncGenerator<T[], void, void> {
+    const sql = `SELECT ${columns} FROM policy.recorded_exchanges
       WHERE decidable AND (time, event_id) > ($1, $2) AND time >= $1 AND time <= $3
       ORDER BY time, event_id LIMIT ${BATCH}`;
-    let after = { time: from, eventId: '' };
+    const read = (time: Date, eventId: string): Promise<T[]> =>
+      this.database.query<T>(sql, [time, eventId, to], READ_LIMIT);
+    let next = read(from, '');
     for (;;) {
-      const rows = await this.database.query<RecordedExchange>(sql, [after.time, after.eventId, to], READ_LIMIT);
+      const rows = await next;
       const last = rows.at(-1);
       if (last === undefined) return;
+      const isLast = rows.length < BATCH;
+      // Read while the caller is at work on this one; whoever stops early never hears of its failure.
+      if (!isLast) (next = read(last.time, last.eventId)).catch(() => undefined);
       yield rows;
-      if (rows.length < BATCH) return;
-      after = { time: last.time, eventId: last.eventId };
+      if (isLast) return;
     }
   }
 

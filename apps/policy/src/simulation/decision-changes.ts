@@ -1,6 +1,6 @@
 import type { SimulatedChange, SimulatedGroup, SimulationAnswer, StatementName } from '@countersign/contracts';
 import type { ExchangeDecision } from '@countersign/policy-engine';
-import type { RecordedExchange } from '../recorded/recorded-exchange';
+import type { AskedExchange } from '../recorded/recorded-exchange';
 import type { Redecision } from './redecide';
 
 /** Members of a list that are shown; counts are never capped. */
@@ -25,7 +25,7 @@ class ChangeGroups {
   private readonly groups = new Map<string, Group>();
 
   /** Oldest first. */
-  add({ issuer, subject, eventId }: RecordedExchange, granting: ExchangeDecision): void {
+  add({ issuer, subject, eventId }: AskedExchange, granting: ExchangeDecision): void {
     this.count += 1;
     const key = JSON.stringify([issuer, subject]);
     const group = this.groups.get(key) ?? newGroup(issuer ?? '', subject ?? '');
@@ -70,7 +70,7 @@ export class DecisionChanges {
   };
 
   /** Of an exchange that is not allowed any more, what allowed it is shown. */
-  add(exchange: RecordedExchange, { before, after, change }: Redecision): void {
+  add(exchange: AskedExchange, { before, after, change }: Redecision): void {
     this.evaluated += 1;
     if (change !== null) this.groups[change].add(exchange, change === 'newlyDenied' ? before : after);
   }

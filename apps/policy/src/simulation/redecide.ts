@@ -5,7 +5,7 @@ import {
   type ExchangeRequest,
   type Snapshot,
 } from '@countersign/policy-engine';
-import type { RecordedExchange } from '../recorded/recorded-exchange';
+import type { AskedExchange } from '../recorded/recorded-exchange';
 import { ClaimsMemo } from './claims-memo';
 
 /** What two sets of documents make of one recorded exchange. */
@@ -20,7 +20,7 @@ export interface Redecision {
  * What policy was asked then, with its time and its address. The issuer is the one that `snapshot` trusts with the
  * token's `iss`, as it would be today, whatever its document was called.
  */
-export function requestOf(exchange: RecordedExchange, claims: Claims, snapshot: Snapshot): ExchangeRequest {
+export function requestOf(exchange: AskedExchange, claims: Claims, snapshot: Snapshot): ExchangeRequest {
   const { audience, resource, narrowedTo, sourceIp, time } = exchange;
   return {
     issuer: issuerNameOf(snapshot, claims['iss']) ?? exchange.issuer ?? '',
@@ -55,7 +55,7 @@ export class Redecider {
     );
   }
 
-  decide(exchange: RecordedExchange): Redecision {
+  decide(exchange: AskedExchange): Redecision {
     const { audience, resource, narrowedTo, sourceIp } = exchange;
     const claims = exchange.claims ?? {};
     // Permissions are weighed by statements, whose conditions may read anything of the request.
@@ -64,7 +64,7 @@ export class Redecider {
     return this.memo.resultOf(key, claims, (watched) => this.compute(exchange, watched));
   }
 
-  private compute(exchange: RecordedExchange, claims: Claims): Redecision {
+  private compute(exchange: AskedExchange, claims: Claims): Redecision {
     const before = decideExchange(this.before, requestOf(exchange, claims, this.before));
     const after = decideExchange(this.after, requestOf(exchange, claims, this.after));
     return { before, after, change: changeOf(before, after) };
