@@ -15,8 +15,7 @@ const allHold = (checks: readonly Check[], attributes: Attributes): boolean =>
 
 /** Whether principal and condition of a role hold. */
 export const roleMatches = (role: CompiledRole, attributes: Attributes): boolean =>
-  allHold(role.checks, attributes) &&
-  (role.repositories === null || allHold(role.repositories.checksFor(attributes), attributes));
+  allHold(role.checks, attributes) && (role.repositories === null || role.repositories.match(attributes));
 
 /** The pin that alone keeps a role from matching. */
 export const contradictedPin = (role: CompiledRole, attributes: Attributes): RepositoryPin | null =>

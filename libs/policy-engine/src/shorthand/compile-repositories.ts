@@ -8,9 +8,12 @@ import { ownerOf, repositoryClaims } from './repository-platforms';
 
 /** The repositories that a role's principal names, ready for decisions. */
 export interface CompiledRepositories {
+  readonly named: readonly RepositoryPrincipal[];
   /** What a job must have whichever of them it is of; the role is found by it. */
   readonly common: CompiledCondition;
-  /** Beside `common`: the checks of the one that comes nearest to these claims, and of what is known of it. */
+  /** Whether everything else holds for one of them. */
+  match(attributes: Attributes): boolean;
+  /** Everything else, of the one that comes nearest to these claims, and of what is known of it. */
   checksFor(attributes: Attributes): readonly Check[];
   /** The pin that alone keeps these claims out: the repository has the name, and not the ids. */
   contradictedPin(attributes: Attributes): RepositoryPin | null;
@@ -18,11 +21,13 @@ export interface CompiledRepositories {
   sighting(attributes: Attributes): RepositoryPin | null;
 }
 
+/** One repository of a principal. Its checks are made at the first look: most roles are never looked at. */
 interface Alternative {
   repository: RepositoryPrincipal;
-  /** JSON Pointer to where it is written. */
-  path: string;
-  checks: readonly Check[];
+  fixedChecks: () => readonly Check[];
+  pinChecks: (pin: RepositoryPin) => readonly Check[];
+  /** `ids`: how the immutable form of this token's subject names the repository. */
+  subjectChecks: (ids: string) => readonly Check[];
 }
 
 interface Examined {
@@ -39,43 +44,64 @@ export function compileRepositories(
   condition: Condition,
   pins: RepositoryPins,
 ): CompiledRepositories {
-  const compiled = repositories.map((repository, index) => {
-    const path = repositories.length === 1 ? '/spec/principal' : `/spec/principal/${index}`;
-    return { repository, path, ...compileAt(path, expandRepository(repository, condition)) };
-  });
-  const common = compileCommon(repositories);
-  const byPath = new Map(
-    repositories.map(({ path }) => [path, compiled.filter((one) => one.repository.path === path)]),
+  const alternatives = repositories.map((repository, index) =>
+    alternativeOf(repository, condition, repositories.length === 1 ? '/spec/principal' : `/spec/principal/${index}`),
   );
   const examine = (attributes: Attributes): Examined | null => {
-    const alternatives = byPath.get(pathIn(attributes.claims, repositories)) ?? [];
-    return nearest(alternatives.map((alternative) => examineOne(alternative, attributes, pins)));
+    const path = pathIn(attributes.claims, repositories);
+    const sameName = alternatives.filter(({ repository }) => repository.path === path);
+    return nearest(sameName.map((alternative) => examineOne(alternative, attributes, pins)));
   };
   return {
-    common: { ...common, problems: [...common.problems, ...compiled.flatMap(({ problems }) => problems)] },
-    checksFor: (attributes) => checksOf(examine(attributes)),
+    named: repositories,
+    common: compileCommon(repositories),
+    match: (attributes) => examine(attributes)?.failed.length === 0,
+    checksFor: (attributes) => examine(attributes)?.checks ?? [],
     contradictedPin: (attributes) => contradictedPin(examine(attributes), attributes, pins),
     sighting: (attributes) => sighting(examine(attributes), attributes, pins),
   };
 }
 
-/** The checks of a condition that stands for something written elsewhere. */
-function compileAt(path: string, condition: Condition): CompiledCondition {
-  const { checks, problems } = compileCondition(condition, '', { templates: false });
-  return {
-    checks: checks.map((check) => ({ ...check, path })),
-    problems: problems.map((problem) => ({ ...problem, path })),
-  };
-}
-
 function compileCommon(repositories: readonly RepositoryPrincipal[]): CompiledCondition {
+  const path = '/spec/principal';
   const [first] = repositories;
-  if (!first) return { checks: [], problems: [{ path: '/spec/principal', ...noRepository }] };
-  const paths = [...new Set(repositories.map(({ path }) => path))];
-  return compileAt('/spec/principal', { StringEqual: { [`jwt:${repositoryClaims[first.platform].path}`]: paths } });
+  if (!first) return { checks: [], problems: [{ path, ...noRepository }] };
+  const paths = [...new Set(repositories.map((repository) => repository.path))];
+  const key = `jwt:${repositoryClaims[first.platform].path}`;
+  return { checks: checksAt(path, { StringEqual: { [key]: paths } }), problems: [] };
 }
 
 const noRepository = { code: 'empty_list', message: 'must name at least one repository' };
+
+/** The checks of a condition that stands for something written elsewhere; its values are known to be in order. */
+const checksAt = (path: string, condition: Condition): Check[] =>
+  compileCondition(condition, '', { templates: false }).checks.map((check) => ({ ...check, path }));
+
+function alternativeOf(repository: RepositoryPrincipal, condition: Condition, path: string): Alternative {
+  const fixed = rememberLast(() => checksAt(path, expandRepository(repository, condition)));
+  return {
+    repository,
+    fixedChecks: () => fixed(null),
+    pinChecks: rememberLast((pin) => checksAt(path, pinCondition(repository, pin))),
+    subjectChecks: rememberLast((ids) => checksAt(path, subjectCondition(repository, ids))),
+  };
+}
+
+/** Jobs of one repository come one after the other, and mostly alike. */
+function rememberLast<Key, T>(make: (key: Key) => T): (key: Key) => T {
+  let last: { key: Key; value: T } | undefined;
+  return (key) => (last?.key === key ? last : (last = { key, value: make(key) })).value;
+}
+
+function pinCondition({ platform }: RepositoryPrincipal, { repositoryId, ownerId }: RepositoryPin): Condition {
+  const claims = repositoryClaims[platform];
+  return { StringEqual: { [`jwt:${claims.repositoryId}`]: [repositoryId], [`jwt:${claims.ownerId}`]: [ownerId] } };
+}
+
+function subjectCondition({ platform, path }: RepositoryPrincipal, ids: string): Condition {
+  const places = [path, ids].map((place) => `${repositoryClaims[platform].subject}${place}`);
+  return { StringLike: { 'jwt:sub': [...places, ...places.map((place) => `${place}:*`)] } };
+}
 
 const textOf = (value: unknown): string => (typeof value === 'string' ? value : '');
 
@@ -83,39 +109,31 @@ function pathIn(claims: Claims = {}, [first]: readonly RepositoryPrincipal[]): s
   return first ? textOf(claims[repositoryClaims[first.platform].path]) : '';
 }
 
-function examineOne({ repository, path, checks }: Alternative, attributes: Attributes, pins: RepositoryPins): Examined {
-  const claims = attributes.claims ?? {};
-  const pinChecks = compileAt(path, pinCondition(repository, pins.get(pinKey(placeOf(repository, claims))))).checks;
-  const all = [...checks, ...compileAt(path, subjectCondition(repository, claims)).checks, ...pinChecks];
-  const failed = all.filter((check) => !holds(check, evaluateCheck(check, attributes), 'Allow'));
-  return { repository, checks: all, pinChecks, failed };
+function idIn(claims: Claims, claim: string): string | null {
+  const value = claims[claim];
+  return typeof value === 'string' && /^\d{1,20}$/.test(value) ? value : null;
 }
 
 const placeOf = ({ path }: RepositoryPrincipal, claims: Claims) => ({ iss: textOf(claims['iss']), path });
 
-/** Ids that the document gives are the operator's word; what was seen is asked for where it gives none. */
-function pinCondition({ platform, repositoryId }: RepositoryPrincipal, pin: RepositoryPin | undefined): Condition {
-  if (!pin || repositoryId !== null) return {};
-  const claims = repositoryClaims[platform];
-  return {
-    StringEqual: { [`jwt:${claims.repositoryId}`]: [pin.repositoryId], [`jwt:${claims.ownerId}`]: [pin.ownerId] },
-  };
+function examineOne(alternative: Alternative, attributes: Attributes, pins: RepositoryPins): Examined {
+  const { repository } = alternative;
+  const claims = attributes.claims ?? {};
+  // Ids that the document gives are the operator's word; what was seen is asked for where it gives none.
+  const pin = repository.repositoryId === null ? pins.get(pinKey(placeOf(repository, claims))) : undefined;
+  const pinChecks = pin ? alternative.pinChecks(pin) : [];
+  const checks = [...alternative.fixedChecks(), ...subjectChecks(alternative, claims), ...pinChecks];
+  const failed = checks.filter((check) => !holds(check, evaluateCheck(check, attributes), 'Allow'));
+  return { repository, checks, pinChecks, failed };
 }
 
 /** `sub` says what its template says, which may be nothing of use; a repository that it names must be this one. */
-function subjectCondition({ platform, path }: RepositoryPrincipal, claims: Claims): Condition {
-  const { subject, repositoryId, ownerId } = repositoryClaims[platform];
-  if (!textOf(claims['sub']).startsWith(subject)) return {};
-  const owner = ownerOf(path);
-  const name = path.slice(owner.length + 1);
-  const immutable = `${owner}@${idIn(claims, ownerId) ?? ''}/${name}@${idIn(claims, repositoryId) ?? ''}`;
-  const places = [path, immutable].map((place) => `${subject}${place}`);
-  return { StringLike: { 'jwt:sub': [...places, ...places.map((place) => `${place}:*`)] } };
-}
-
-function idIn(claims: Claims, claim: string): string | null {
-  const value = claims[claim];
-  return typeof value === 'string' && /^\d{1,20}$/.test(value) ? value : null;
+function subjectChecks({ repository, subjectChecks: checksFor }: Alternative, claims: Claims): readonly Check[] {
+  const { subject, repositoryId, ownerId } = repositoryClaims[repository.platform];
+  if (!textOf(claims['sub']).startsWith(subject)) return [];
+  const owner = ownerOf(repository.path);
+  const name = repository.path.slice(owner.length + 1);
+  return checksFor(`${owner}@${idIn(claims, ownerId) ?? ''}/${name}@${idIn(claims, repositoryId) ?? ''}`);
 }
 
 const nearest = (examined: readonly Examined[]): Examined | null =>
@@ -123,8 +141,6 @@ const nearest = (examined: readonly Examined[]): Examined | null =>
     (best, next) => (best && best.failed.length <= next.failed.length ? best : next),
     null,
   );
-
-const checksOf = (examined: Examined | null): readonly Check[] => examined?.checks ?? [];
 
 function contradictedPin(examined: Examined | null, { claims = {} }: Attributes, pins: RepositoryPins) {
   if (!examined || examined.failed.length === 0) return null;

@@ -77,6 +77,7 @@ describe('what could mean more than one repository, branch or environment is ref
     ['github:acme/web@environment:', 'invalid_environment'],
     ['github:acme/web@main@environment:', 'invalid_environment'],
     ['github:acme/web@environment:a\nb', 'invalid_environment'],
+    ['github:acme/web@environment:${jwt:actor}', 'invalid_environment'],
     [`github:acme/web@${'x'.repeat(1_024)}`, 'too_long'],
   ])('%j is %s', (text, code) => {
     expect(read(text)).toBe(code);

@@ -63,7 +63,7 @@ interface Limits {
 
 function parseLimits(rest: string): Limits | { code: string; message: string } {
   const [written, environment] = splitEnvironment(rest);
-  if (environment !== null && !/^[^\p{Cc}]{1,255}$/u.test(environment)) return badEnvironment;
+  if (environment !== null && !/^(?!.*\$\{jwt:)[^\p{Cc}]{1,255}$/u.test(environment)) return badEnvironment;
   if (written === null) return { ref: null, environment };
   if (/^\d+$/.test(written)) return ambiguous;
   const ref = written.startsWith('refs/') ? written : `refs/heads/${written}`;
