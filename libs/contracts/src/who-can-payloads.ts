@@ -18,8 +18,8 @@ export interface WhoCanRole {
   name: string;
   policy: string;
   sid: string | null;
-  /** By key, usually `jwt:sub`. */
-  principal: Record<string, string[]> | null;
+  /** As a document has it: subjects, or repositories such as `github:acme/web`. */
+  principal: { 'jwt:sub': string[] } | string[] | null;
   condition: WrittenCondition;
   statementCondition: WrittenCondition | null;
   /** Claims that the statement's resource names as `${jwt:claim}`: it is possible only with the right value. */

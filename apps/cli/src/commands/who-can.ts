@@ -47,7 +47,7 @@ export function formatWhoCan(terminal: Colours, { roles, identities, identityCou
 
 function formatRole(terminal: Colours, role: WhoCanRole): string {
   const heading = `${paint(terminal, 'green', `role ${role.name}`)}  ${statementName(role)}\n`;
-  const who = [...linesOf({ StringEqual: role.principal ?? {} }), ...linesOf(role.condition)];
+  const who = [...principalLines(role.principal), ...linesOf(role.condition)];
   const fields = [
     ...who.map((line, at) => [at === 0 ? 'who' : '', line] as const),
     ...[...linesOf(role.statementCondition), ...claimLines(role)].map((line) => ['if', line] as const),
@@ -55,6 +55,9 @@ function formatRole(terminal: Colours, role: WhoCanRole): string {
   ];
   return `${heading}${indented(formatFields(fields))}\n`;
 }
+
+const principalLines = (principal: WhoCanRole['principal']): string[] =>
+  Array.isArray(principal) ? principal : linesOf({ StringEqual: principal ?? {} });
 
 const statementName = ({ policy, sid }: { policy: string; sid: string | null }): string =>
   sid === null ? `by a statement of policy ${policy}` : `by statement ${sid} of policy ${policy}`;

@@ -16,7 +16,7 @@ const role = z.object({
   name: z.string(),
   policy: z.string(),
   sid: z.string().nullable(),
-  principal: z.record(z.string(), names).nullable(),
+  principal: z.union([z.object({ 'jwt:sub': names }), names]).nullable(),
   condition,
   statementCondition: condition.nullable(),
   resourceClaims: names,

@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { compileSnapshot, type Snapshot } from '../compile-snapshot';
 import { decideExchange } from '../decide-exchange';
 import type { ExchangeDecision, PermissionDecision } from '../decisions';
-import type { Condition, CountersignDocument, RoleSpec, Statement } from '../documents';
+import type { Condition, CountersignDocument, RepositoryPrincipal, RoleSpec, Statement } from '../documents';
 import { evaluatePermission } from '../evaluate-permission';
 import { rolesThatLet, type SeenIdentity } from './identity-reach';
 import { whoCan, type ReachingRole } from './who-can';
@@ -135,6 +135,19 @@ describe('who can', () => {
       role('other-issuer', { StringEqual: { 'jwt:iss': [ISS[1] ?? ''] } }, { policy: ['q'] }),
     );
     expect(entries).toMatchObject([{ name: 'r', deniedBy: [{ role: 'same', policy: 'q', condition: null }] }]);
+  });
+
+  it('names repositories as a document does', () => {
+    const web: RepositoryPrincipal = {
+      ...{ platform: 'github', path: 'acme/web', repositoryId: null, ownerId: null },
+      ...{ ref: 'refs/heads/main', environment: null },
+    };
+    const repositories = [web, { ...web, repositoryId: '2', ownerId: '1', ref: null, environment: 'prod' }];
+    const [entry] = found(policy('p', statement('Allow')), role('r', ofA, { repositories }));
+    expect(entry).toMatchObject({
+      principal: ['github:acme/web@refs/heads/main', 'github:acme@1/web@2@environment:prod'],
+      condition: ofA,
+    });
   });
 
   it('names roles for subjects that an enforcement point vouches for', () => {

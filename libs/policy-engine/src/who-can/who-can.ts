@@ -1,7 +1,9 @@
 import type { CompiledRole } from '../compile-role';
 import type { Snapshot } from '../compile-snapshot';
+import type { Check } from '../conditions';
 import type { StatementReference } from '../decisions';
 import type { Condition } from '../documents';
+import { writeRepository } from '../shorthand/write-repository';
 import { append, CoMatching } from './co-matching';
 import { isCertain, reachOf, type ReachQuestion, type StatementReach } from './statement-reach';
 import { writtenCondition } from './written-condition';
@@ -19,8 +21,8 @@ export interface PossibleDenial extends StatementReference {
 /** A role through which somebody may do what is asked, by one statement of one of its policies. */
 export interface ReachingRole extends StatementReference {
   name: string;
-  /** By key: `jwt:sub`, or where the platform's tokens name the repository. */
-  principal: Record<string, string[]> | null;
+  /** As a document has it: subjects, or repositories (`github:acme/web`). */
+  principal: { 'jwt:sub': string[] } | string[] | null;
   condition: Condition;
   /** null when the statement applies to whoever has the role. */
   statementCondition: Condition | null;
@@ -87,15 +89,21 @@ const denialsOf = ({ name }: CompiledRole, denies: readonly Reaching[]): Possibl
   }));
 
 function describe(role: CompiledRole, { policy, sid, reach }: Reaching, deniedBy: PossibleDenial[]): ReachingRole {
-  const isPrincipal = ({ path }: { path: string }): boolean => path.startsWith('/spec/principal');
-  const principal = role.checks.filter(isPrincipal).map(({ key, values }) => [key, [...values]]);
   return {
     name: role.name,
     ...{ policy, sid },
-    principal: principal.length === 0 ? null : (Object.fromEntries(principal) as Record<string, string[]>),
+    principal: principalOf(role),
     condition: writtenCondition(role.checks.filter((check) => !isPrincipal(check))),
     statementCondition: openCondition(reach),
     resourceClaims: [...reach.claims],
     deniedBy,
   };
+}
+
+const isPrincipal = ({ path }: Check): boolean => path.startsWith('/spec/principal');
+
+function principalOf({ repositories, checks }: CompiledRole): ReachingRole['principal'] {
+  if (repositories) return repositories.named.map(writeRepository);
+  const subjects = checks.find(isPrincipal);
+  return subjects === undefined ? null : { 'jwt:sub': [...subjects.values] };
 }
