@@ -3,11 +3,14 @@ import { applyCommand } from './commands/apply';
 import { auditCommand } from './commands/audit-list';
 import { deleteCommand } from './commands/delete';
 import { devCommand } from './commands/dev-issuer';
+import { diffCommand } from './commands/diff';
 import { exchangeCommand } from './commands/exchange';
 import { explainCommand } from './commands/explain';
 import { getCommand } from './commands/get';
 import { issuerCommand } from './commands/issuer-status';
+import { lintCommand } from './commands/lint';
 import { staleCommand } from './commands/stale';
+import { revisionsCommand } from './commands/revisions';
 import { testCommand } from './commands/test';
 import { tokenCommand } from './commands/token-inspect';
 import { whoCanCommand } from './commands/who-can';
@@ -17,12 +20,15 @@ import type { Terminal } from './terminal';
 
 const commands = [
   applyCommand,
+  diffCommand,
+  lintCommand,
   testCommand,
   explainCommand,
   whoCanCommand,
   staleCommand,
   getCommand,
   deleteCommand,
+  revisionsCommand,
   exchangeCommand,
   tokenCommand,
   auditCommand,
