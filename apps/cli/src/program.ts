@@ -12,6 +12,7 @@ import { lintCommand } from './commands/lint';
 import { staleCommand } from './commands/stale';
 import { revisionsCommand } from './commands/revisions';
 import { testCommand } from './commands/test';
+import { simulateCommand } from './commands/simulate';
 import { tokenCommand } from './commands/token-inspect';
 import { whoCanCommand } from './commands/who-can';
 import { EXIT, Failure, type ExitCode } from './failure';
@@ -26,6 +27,7 @@ const commands = [
   explainCommand,
   whoCanCommand,
   staleCommand,
+  simulateCommand,
   getCommand,
   deleteCommand,
   revisionsCommand,
