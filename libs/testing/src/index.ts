@@ -23,4 +23,5 @@ export { freePort, ServerProcess, type ServerProcessOptions } from './servers/se
 export type { TestServer } from './servers/test-server';
 export { startStack, type Stack, type StackOptions } from './stack';
 export { type ServiceName, type StackService } from './stack-service';
+export { issuerRegistration, trustedIssuer } from './trusted-issuer';
 export { eventually, generous, Recorder } from './waiting';

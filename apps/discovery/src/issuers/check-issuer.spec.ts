@@ -1,30 +1,10 @@
 import type { IssuerRegistration } from '@countersign/contracts';
 import { SafeHttp, SafeHttpError, type SafeHttpOptions } from '@countersign/safe-http';
-import { startLocalIssuer, type LocalIssuer } from '@countersign/testing';
+import { issuerRegistration, startLocalIssuer, type LocalIssuer } from '@countersign/testing';
 import { checkIssuer } from './check-issuer';
 
-const registration = (changes: Partial<IssuerRegistration>): IssuerRegistration => ({
-  name: 'ci',
-  iss: 'https://ci.test',
-  aud: ['https://sts.test'],
-  tokenExpiry: 900,
-  algorithms: ['RS256', 'ES256'],
-  clockSkew: 60,
-  maxTokenAge: 86_400,
-  singleUse: true,
-  typ: ['JWT'],
-  allowMissingKid: false,
-  strictAudience: false,
-  carry: [],
-  platform: 'generic',
-  boundToSubjectExpiry: false,
-  issInternal: null,
-  jwksUri: null,
-  jwks: null,
-  caCertificate: null,
-  disabled: false,
-  ...changes,
-});
+const registration = (changes: Partial<IssuerRegistration>): IssuerRegistration =>
+  issuerRegistration({ name: 'ci', iss: 'https://ci.test', algorithms: ['RS256', 'ES256'], ...changes });
 
 const clients: SafeHttp[] = [];
 function client(options: Partial<SafeHttpOptions>): SafeHttp {

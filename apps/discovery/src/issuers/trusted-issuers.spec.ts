@@ -1,6 +1,7 @@
 import { issuerKeysChanged, listIssuers, policyChanged, type IssuerRegistration } from '@countersign/contracts';
 import { AuditStream, InProcessBus } from '@countersign/messaging';
 import { Logger, Readiness, UnavailableError } from '@countersign/platform';
+import { issuerRegistration } from '@countersign/testing';
 import { fetched, issuer, startCluster } from '../keys/cluster.fixture';
 import type { FetchedKeys } from '../keys/fetch-keys';
 import type { KeySets } from '../keys/key-sets';
@@ -10,28 +11,11 @@ import { TrustedIssuers } from './trusted-issuers';
 
 const logger = new Logger('test', 'silent');
 
-const registered = (changes: Partial<IssuerRegistration> = {}): IssuerRegistration => ({
-  ...issuer,
-  aud: ['https://sts.test'],
-  tokenExpiry: 900,
-  algorithms: ['RS256'],
-  clockSkew: 60,
-  maxTokenAge: 86_400,
-  singleUse: true,
-  typ: ['JWT'],
-  allowMissingKid: false,
-  strictAudience: false,
-  carry: [],
-  platform: 'generic',
-  boundToSubjectExpiry: false,
-  ...changes,
-});
-
 /** One replica of discovery beside a policy service that trusts these issuers. */
 function start(answer: () => Promise<FetchedKeys> | FetchedKeys = () => fetched('k1')) {
   const cluster = startCluster(answer);
   const bus = new InProcessBus(logger);
-  const policy = { revision: 1, issuers: [registered()], isDown: false, asked: [] as (number | undefined)[] };
+  const policy = { revision: 1, issuers: [issuerRegistration()], isDown: false, asked: [] as (number | undefined)[] };
   bus.serve(listIssuers, ({ atLeast }) => {
     policy.asked.push(atLeast);
     if (policy.isDown) throw new Error('down');
@@ -63,7 +47,7 @@ describe('the trusted issuers', () => {
     const { world, issuers, apply, announced, find } = start();
     await issuers.load();
     await find('k1');
-    await apply(registered({ aud: ['https://other.test'], name: 'renamed' }));
+    await apply(issuerRegistration({ aud: ['https://other.test'], name: 'renamed' }));
     expect(await find('k1')).toBe('found');
     expect(issuers.find(issuer.iss)?.issuer).toMatchObject({ aud: ['https://other.test'], name: 'renamed' });
     expect(world.fetches).toBe(1);
@@ -80,7 +64,7 @@ describe('the trusted issuers', () => {
     await issuers.load();
     await find('k1');
     world.answer = () => fetched('k2');
-    await apply(registered(source));
+    await apply(issuerRegistration(source));
     expect([await find('k1'), await find('k2')]).toEqual(['kid_unknown', 'found']);
     expect(announced).toContain(issuer.iss);
   });
@@ -91,7 +75,7 @@ describe('the trusted issuers', () => {
     await issuers.load();
     while (world.fetches < 1) await new Promise(setImmediate);
     world.answer = () => fetched('k2');
-    await apply(registered({ jwksUri: 'https://b.test/jwks' }));
+    await apply(issuerRegistration({ jwksUri: 'https://b.test/jwks' }));
     expect(await find('k2')).toBe('found');
     reply(fetched('k1'));
     await new Promise(setImmediate);
@@ -103,10 +87,10 @@ describe('the trusted issuers', () => {
     const { world, issuers, apply, announced, find } = start();
     await issuers.load();
     await find('k1');
-    await apply(registered({ disabled: true }));
+    await apply(issuerRegistration({ disabled: true }));
     expect([await find('k1'), issuers.statuses()[0]?.state]).toEqual(['not trusted', 'disabled']);
     await issuers.refresh(issuers.byName('a') as never);
-    await apply(registered());
+    await apply(issuerRegistration());
     expect([await find('k1'), world.fetches]).toEqual(['found', 1]);
     await apply();
     expect([await find('k1'), issuers.statuses()]).toEqual(['not trusted', []]);
@@ -149,8 +133,10 @@ describe('the trusted issuers', () => {
 
   it('do not wait for one another: hundreds that hang delay none that answers (JWK-13)', async () => {
     const { world, policy, issuers, find } = start(() => new Promise(() => undefined));
-    const hanging = Array.from({ length: 300 }, (_, i) => registered({ name: `h${i}`, iss: `https://h${i}.test` }));
-    policy.issuers = [...hanging, registered()];
+    const hanging = Array.from({ length: 300 }, (_, i) =>
+      issuerRegistration({ name: `h${i}`, iss: `https://h${i}.test` }),
+    );
+    policy.issuers = [...hanging, issuerRegistration()];
     await issuers.load();
     while (world.fetches < 32) await new Promise(setImmediate);
     world.answer = () => fetched('k1');

@@ -1,7 +1,7 @@
 import { generateKeyPairSync } from 'node:crypto';
-import type { IssuerRegistration } from '@countersign/contracts';
 import { Clock, UnavailableError } from '@countersign/platform';
 import type { ExpiringStore, Reservation } from '@countersign/redis';
+import { issuerRegistration } from '@countersign/testing';
 import { DiscoveryConfig } from '../config';
 import { type FetchedKeys } from './fetch-keys';
 import { FetchTurns } from './fetch-turns';
@@ -55,15 +55,7 @@ export class FakeStore implements Pick<ExpiringStore, 'get' | 'set' | 'reserve'>
   }
 }
 
-export const issuer = {
-  name: 'a',
-  iss: 'https://a.test',
-  issInternal: null,
-  jwks: null,
-  jwksUri: null,
-  caCertificate: null,
-  disabled: false,
-} as IssuerRegistration;
+export const issuer = issuerRegistration();
 
 const made = new Map<string, FetchedKeys['keys'][number]>();
 

@@ -1,26 +1,12 @@
 import { getIssuerKeys, issuerKeysChanged, policyChanged, type IssuerKeys } from '@countersign/contracts';
 import { InProcessBus } from '@countersign/messaging';
 import { Logger, UnavailableError } from '@countersign/platform';
+import { trustedIssuer } from '@countersign/testing';
 import { Refusal } from '../token/refusal';
 import { VerificationKeys } from './verification-keys';
 
 const asked = { iss: 'https://a.test', kid: 'k1' };
-const issuer = {
-  name: 'a',
-  iss: asked.iss,
-  aud: ['https://sts.test'],
-  tokenExpiry: 900,
-  algorithms: ['RS256'],
-  clockSkew: 60,
-  maxTokenAge: 86_400,
-  singleUse: true,
-  typ: ['JWT'],
-  allowMissingKid: false,
-  strictAudience: false,
-  carry: [],
-  platform: 'generic',
-  boundToSubjectExpiry: false,
-};
+const issuer = trustedIssuer();
 const found = (kid: string): IssuerKeys => ({ status: 'found', issuer, keys: [{ kty: 'RSA', kid }], rejectedKeys: [] });
 
 /** Past what a change takes to settle; monotonic time moves with the system time here. */
