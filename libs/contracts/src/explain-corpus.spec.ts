@@ -1,7 +1,7 @@
 import {
-  applyEdit,
   compileSnapshot,
   decideExchange,
+  editNormalised,
   evaluatePermission,
   explainExchange,
   explainPermission,
@@ -52,10 +52,6 @@ function permissionOf({ item: { claims, request } }: Prepared): PermissionReques
 
 const rolesOf = (documents: readonly CountersignDocument[]): Map<string, RoleDocument> =>
   new Map(documents.flatMap((document) => (document.kind === 'Role' ? [[document.name, document]] : [])));
-
-/** As a normalised document has it. */
-const applied = (document: RoleDocument, edit: Parameters<typeof applyEdit>[1]) =>
-  applyEdit(document, { ...edit, path: edit.path.replace('/spec/principal/jwt:sub', '/spec/principal') });
 
 describe('an explained exchange is the exchange decided', () => {
   test.each(casesOf('exchange').map((one) => [one.name, one] as const))('%s', (_, prepared) => {
@@ -111,7 +107,7 @@ describe('the edit of the nearest miss', () => {
 
   test.each(mended.map((one) => [one.name, one] as const))('grants in %s', (_, { documents, request, role, edit }) => {
     const edited = documents.map((document) =>
-      document.kind === 'Role' && document.name === role ? (applied(document, edit) as RoleDocument) : document,
+      document.kind === 'Role' && document.name === role ? (editNormalised(document, edit) as RoleDocument) : document,
     );
     const snapshot = compileSnapshot({ documents: edited, publicUrl, revision: 8 });
     expect(snapshot.errors).toEqual([]);

@@ -32,7 +32,7 @@ export type {
   ExplainedStatement,
   PermissionExplanation,
 } from './explain/explanation';
-export { findNearestMiss, isAdmittedAfter, type NearestMiss } from './explain/nearest-miss';
+export { editNormalised, findNearestMiss, isAdmittedAfter, type NearestMiss } from './explain/nearest-miss';
 export { withRole } from './explain/with-role';
 export {
   platforms,

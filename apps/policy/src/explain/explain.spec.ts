@@ -34,6 +34,11 @@ apiVersion: countersign.dev/v1
 kind: Role
 metadata: { name: release }
 spec: { policy: staging, principal: { jwt:sub: 'repo:acme/web:environment:prod' }, condition: { StringEqual: ${PINNED} } }
+---
+apiVersion: countersign.dev/v1
+kind: Role
+metadata: { name: short }
+spec: { policy: staging, principal: 'github:acme/short@main' }
 `;
 
 const services = new PolicyServices();
@@ -140,6 +145,24 @@ describe('POST /v1/explain from claims', () => {
       {
         ...{ outcome: 'denied', stage: 'target', class: 'target not allowed', reason: 'target_not_allowed' },
         nearestMiss: { edit: { op: 'add', path: '/spec/audience', value: [PUBLIC_URL, 'https://a.example'] } },
+      },
+    ],
+    [
+      'a repository named in short',
+      {
+        ...{ sub: 'repo:acme/short:ref:refs/heads/dev', repository: 'acme/short', repository_owner: 'acme' },
+        ...{ repository_id: '12', repository_owner_id: '3' },
+      },
+      {},
+      {
+        nearestMiss: {
+          role: 'short',
+          edit: {
+            op: 'replace',
+            path: '/spec/principal',
+            value: ['github:acme/short@main', 'github:acme@3/short@12@refs/heads/dev'],
+          },
+        },
       },
     ],
     [

@@ -18,7 +18,7 @@ export interface ExplainOptions {
 export function explainExchange(
   snapshot: Snapshot,
   request: ExchangeRequest,
-  { examine, show }: ExplainOptions = { examine: 10_000, show: 100 },
+  { examine, show }: ExplainOptions = { examine: 2_000, show: 100 },
 ): ExchangeExplanation {
   const decision = decideExchange(snapshot, request);
   const issuer = snapshot.issuers.get(request.issuer);
@@ -37,13 +37,12 @@ export function explainExchange(
   };
 }
 
-/** Roles pinned to the issuer: those that the index offers, then the others by name. */
+/** Roles pinned to the issuer: those that the index offers, then the others. */
 function rolesOf(snapshot: Snapshot, issuer: CompiledIssuer | undefined, request: ExchangeRequest): CompiledRole[] {
   const iss = issuer?.iss ?? '';
   const offered = new Set(snapshot.rolesByIssuer.candidates(iss, exchangeAttributes(request)));
   const all = [...snapshot.roles.values(), ...snapshot.disabledRoles.values()];
-  const rest = all.filter((role) => role.issuers.includes(iss) && !offered.has(role));
-  return [...offered, ...rest.sort((one, other) => (one.name < other.name ? -1 : 1))];
+  return [...offered, ...all.filter((role) => role.issuers.includes(iss) && !offered.has(role))];
 }
 
 function explainRoles(

@@ -2,10 +2,11 @@ import { compileSnapshot } from '../compile-snapshot';
 import { decideExchange } from '../decide-exchange';
 import type { ExchangeRequest } from '../decisions';
 import type { Condition, CountersignDocument, RoleDocument, RoleSpec } from '../documents';
-import { applyEdit } from './apply-edit';
+import { parseRepository } from '../shorthand/parse-repository';
 import { explainExchange } from './explain-exchange';
 import type { DocumentEdit } from './explanation';
-import { findNearestMiss, isAdmittedAfter } from './nearest-miss';
+import { editNormalised, findNearestMiss, isAdmittedAfter } from './nearest-miss';
+import { withRole } from './with-role';
 
 const iss = 'https://token.actions.githubusercontent.com';
 const publicUrl = 'https://sts.example.com';
@@ -66,6 +67,20 @@ const at = (operator: string, key: string, end = ''): string => `/spec/condition
 const add = (path: string, value: unknown): DocumentEdit => ({ op: 'add', path, value });
 const replace = (path: string, value: unknown): DocumentEdit => ({ op: 'replace', path, value });
 const remove = (path: string): DocumentEdit => ({ op: 'remove', path });
+
+const job = (changes: Record<string, unknown> = {}) =>
+  request({
+    sub: 'repo:acme/web:ref:refs/heads/main',
+    ...{ repository: 'acme/web', repository_owner: 'acme', repository_id: '12', repository_owner_id: '1' },
+    ...{ ref: 'refs/heads/main', event_name: 'push', ...changes },
+  });
+const named = (...texts: string[]): Partial<RoleSpec> => ({
+  repositories: texts.flatMap((text) => {
+    const parsed = parseRepository(text);
+    return parsed.ok ? [parsed.repository] : [];
+  }),
+});
+const api = { sub: 'repo:acme/api:ref:refs/heads/main', repository: 'acme/api', repository_id: '13' };
 
 /** What the role asks for, the request, the edit; and requests as near that must stay refused. */
 type Row = [string, Partial<RoleSpec>, ExchangeRequest, DocumentEdit, ExchangeRequest[]];
@@ -320,6 +335,27 @@ const rows: Row[] = [
     [wanting('https://c.example')],
   ],
   [
+    'another branch of the repository that is named',
+    named('github:acme/web@main'),
+    job({ ref: 'refs/heads/dev' }),
+    add('/spec/principal/-', 'github:acme@1/web@12@refs/heads/dev'),
+    [job({ ref: 'refs/heads/dev2' }), job({ ref: 'refs/heads/dev', repository_id: '99' })],
+  ],
+  [
+    'another environment of it',
+    named('github:acme/web@environment:prod', 'github:acme/docs'),
+    job({ environment: 'test' }),
+    add('/spec/principal/-', 'github:acme@1/web@12@refs/heads/main@environment:test'),
+    [job({ environment: 'other' }), job({ environment: 'test', ref: 'refs/heads/dev' })],
+  ],
+  [
+    'another repository',
+    named('github:acme/web'),
+    job(api),
+    add('/spec/principal/-', 'github:acme@1/api@13@refs/heads/main'),
+    [job({ ...api, ref: 'refs/heads/dev' }), job({ ...api, repository_id: '14' })],
+  ],
+  [
     'a role that is switched off',
     { ...when('StringEqual', 'jwt:ref', ['refs/heads/main']), disabled: true },
     ref('main'),
@@ -335,11 +371,6 @@ const rows: Row[] = [
   ],
 ];
 
-const written = (edit: DocumentEdit): DocumentEdit => ({
-  ...edit,
-  path: edit.path.replace('principal/jwt:sub', 'principal'),
-});
-
 describe('the one edit', () => {
   test.each(rows)('for %s', (_, more, asked, edit) => {
     expect(missOf(asked, role('r', more))).toEqual({ role: 'r', failedChecks: 1, edit });
@@ -348,7 +379,7 @@ describe('the one edit', () => {
   test.each(rows)('for %s flips this decision and no other', (...row) => {
     const [, more, asked, edit, others] = row;
     const before = role('r', more);
-    const after = applyEdit(before, written(edit));
+    const after = editNormalised(before, edit);
     if (after === null) throw new Error('the edit does not apply');
     for (const one of [asked, ...others]) expect(decideExchange(snapshotOf(before), one).effect).toBe('Deny');
     expect(decideExchange(snapshotOf(after), asked).roles).toEqual(['r']);
@@ -366,6 +397,8 @@ describe('the one edit', () => {
     ['a claim that must not exist', when('Null', 'jwt:environment', ['true']), request({ environment: 'x' })],
     ['a value with a control character', when('StringEqual', 'jwt:ref', ['main']), request({ ref: 'ma\nin' })],
     ['a value that reads as a template', when('StringEqual', 'jwt:ref', ['main']), request({ ref: '${jwt:sub}' })],
+    ['proposed code', named('github:acme/web'), job({ event_name: 'pull_request' })],
+    ['another repository of the same name', named('github:acme@1/web@11@main'), job()],
     ['an unknown address', { trustedIps: ['10.0.0.0/8'] }, request({}, { sourceIp: null })],
     ['a time that cannot be written', when('DateLessThan', 'jwt:t', ['2030-01-01T00:00:00Z']), request({ t: 1e15 })],
     ['an empty list', when('ForAllValues:StringEqual', 'jwt:teams', ['a']), teams()],
@@ -428,6 +461,9 @@ test('an edited role decides as the whole set compiled again', () => {
   const after = role('r', when('StringEqual', 'jwt:ref', ['refs/heads/dev']));
   const snapshot = snapshotOf(before);
   for (const one of [ref('main'), ref('dev'), ref('other')]) {
-    expect(isAdmittedAfter(snapshot, one, after)).toBe(decideExchange(snapshotOf(after), one).effect === 'Allow');
+    const whole = decideExchange(snapshotOf(after), one);
+    expect(isAdmittedAfter(snapshot, one, after)).toBe(whole.effect === 'Allow');
+    const edited = withRole(snapshot, after);
+    expect(edited && decideExchange(edited, one)).toEqual({ ...whole, rolesExamined: expect.any(Number) as number });
   }
 });

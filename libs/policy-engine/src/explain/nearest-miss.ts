@@ -2,11 +2,12 @@ import type { Snapshot } from '../compile-snapshot';
 import { decideExchange } from '../decide-exchange';
 import type { ExchangeRequest } from '../decisions';
 import type { RoleDocument } from '../documents';
+import { parseRepository } from '../shorthand/parse-repository';
 import { applyEdit } from './apply-edit';
 import type { DocumentEdit, ExchangeExplanation, ExplainedRole } from './explanation';
 import { obstacles } from './nearest-first';
 import { suggestEdits } from './suggest-edits';
-import { withRole } from './with-role';
+import { decidingWithRole } from './with-role';
 
 export interface NearestMiss {
   role: string;
@@ -46,18 +47,24 @@ function findEdit(
   { role, document }: { role: ExplainedRole; document: RoleDocument | undefined },
 ): DocumentEdit | null {
   if (document === undefined) return null;
-  const edits = suggestEdits(role, document.spec, snapshot.publicUrl);
-  return edits.find((edit) => isAdmittedAfter(snapshot, request, applyEdit(document, normalised(edit)))) ?? null;
+  const { publicUrl } = snapshot;
+  const edits = suggestEdits(role, document.spec, { publicUrl, claims: request.claims });
+  return edits.find((edit) => isAdmittedAfter(snapshot, request, editNormalised(document, edit))) ?? null;
 }
 
-/** Subjects stand under `principal` itself once they are read. */
-const normalised = (edit: DocumentEdit): DocumentEdit => ({
-  ...edit,
-  path: edit.path.replace('/spec/principal/jwt:sub', '/spec/principal'),
-});
+/** Subjects and repositories of a principal stand elsewhere, and otherwise, once they are read. */
+export function editNormalised(document: RoleDocument, edit: DocumentEdit): RoleDocument | null {
+  if (!edit.path.startsWith('/spec/principal/')) return applyEdit(document, edit);
+  const path = edit.path.replace('/spec/principal/jwt:sub', '/spec/principal');
+  if (document.spec.repositories === undefined) return applyEdit(document, { ...edit, path });
+  const parsed = parseRepository(typeof edit.value === 'string' ? edit.value : '');
+  return parsed.ok
+    ? applyEdit(document, { op: edit.op, path: '/spec/repositories/-', value: parsed.repository })
+    : null;
+}
 
 /** Whether the exchange is granted, and through this role, once its document is this one. */
 export function isAdmittedAfter(snapshot: Snapshot, request: ExchangeRequest, document: RoleDocument | null): boolean {
-  const edited = document === null || document.spec.disabled ? null : withRole(snapshot, document);
+  const edited = document === null ? null : decidingWithRole(snapshot, document);
   return edited !== null && decideExchange(edited, request).roles.includes(document?.name ?? '');
 }

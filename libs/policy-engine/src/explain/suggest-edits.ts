@@ -1,15 +1,24 @@
+import type { Claims } from '../decisions';
 import type { RoleSpec } from '../documents';
 import type { DocumentEdit, ExplainedCheck, ExplainedRole } from './explanation';
 import { failedChecks } from './nearest-first';
+import { repositoryEdits } from './repository-edits';
 import { addressBlock, valueEdits } from './value-edits';
 
 /**
  * Edits of a role's document, each by itself, after which its only obstacle may be gone; the smallest first. None
  * where the request lacks what the role asks for: what would admit it then is to ask for less, of everybody.
  */
-export function suggestEdits(role: ExplainedRole, spec: RoleSpec, publicUrl: string): DocumentEdit[] {
+export function suggestEdits(
+  role: ExplainedRole,
+  spec: RoleSpec,
+  { publicUrl, claims }: { publicUrl: string; claims: Claims },
+): DocumentEdit[] {
   const [check] = failedChecks(role);
   if (check === undefined) return [{ op: 'replace', path: '/spec/shadow', value: false }];
+  if (spec.repositories && /^\/spec\/principal(\/|$)/.test(check.path)) {
+    return repositoryEdits(check, spec.repositories, claims);
+  }
   const special = specials[check.path];
   return special === undefined ? valueEdits(check, spec.condition) : special(check, spec, publicUrl);
 }
