@@ -46,11 +46,12 @@ function oauthHint({ error_description, trace_id }: OAuthErrorBody): string {
 }
 
 function problemMessage({ title, detail, status, traceId, errors }: ProblemBody, placeOf: Place): string {
-  const lines = (errors ?? []).map((error) => `  ${describe(error, placeOf)}`);
+  const lines = (errors ?? []).map((error) => `  ${describeError(error, placeOf)}`);
   return [`${status} ${title}: ${detail}`, ...lines, `  trace id  ${traceId}`].join('\n');
 }
 
-function describe({ document, kind, name, path, message }: DocumentError, placeOf: Place): string {
+/** One error of a document: its file, its name, the place in it, what is wrong. */
+export function describeError({ document, kind, name, path, message }: DocumentError, placeOf: Place): string {
   const what = [kind, name].filter((part) => part !== null && part !== undefined).join('/');
   const where = placeOf(document) ?? `document ${document + 1}`;
   return [where, what, path, message].filter((part) => part !== '').join('  ');

@@ -22,6 +22,7 @@ export const EVENT_TYPES = [
   'dev.countersign.webhook.deleted.v1',
   'dev.countersign.webhook.disabled.v1',
   'dev.countersign.webhook.updated.v1',
+  'dev.countersign.webhook.secret_rotated.v1',
   'dev.countersign.webhook.test.v1',
 ] as const;
 
@@ -91,6 +92,12 @@ export type CloudEvent = z.infer<typeof cloudEventSchema>;
 
 /** A stored event, as the API and webhooks show it: with its place in the trail. */
 export type RecordedEvent = CloudEvent & { sequence: string };
+
+/**
+ * The body of a webhook delivery: the event with its place among those of the endpoint, and in base64 the head of the
+ * chain over them (docs/audit.md). Deliveries made before there were chains have neither.
+ */
+export type DeliveredEvent = RecordedEvent & { endpointsequence?: string; chainhead?: string };
 
 /**
  * The two streams. `audit` keeps everything and refuses when full; `refusals` holds what strangers can cause

@@ -3,6 +3,8 @@ export { parseDocument, type FieldError, type ParseResult, type ParsedDocument }
 export { documentJsonSchema, jsonSchemaNames } from './documents-json-schema';
 export { crossCheck } from './documents-cross-check';
 export { documentFindings } from './documents-findings';
+export { ALLOW_ANNOTATION, markAllowed, ruleList, rulesAllowedBy } from './allowed-findings';
+export { lintRaw } from './lint-raw';
 export { isPolicyTest, parsePolicyTest, type ParsePolicyTestResult } from './documents-policy-test';
 export type { PolicyTestCaseAnswer, PolicyTestsAnswer } from './policy-test-payloads';
 export {
@@ -15,6 +17,7 @@ export {
   type CloudEvent,
   type EventType,
   type ExchangeEventData,
+  type DeliveredEvent,
   type RecordedEvent,
 } from './events';
 export type {
@@ -75,6 +78,7 @@ export type {
   SigningKeyAnswer,
   SigningKeyRotationAnswer,
   WebhookAnswer,
+  RotatedSecretAnswer,
 } from './payloads';
 export type { PinAnswer } from './pin-payloads';
 export type { DocumentChange, RevisionDetailAnswer } from './revision-payloads';

@@ -15,6 +15,8 @@ export interface Finding {
   message: string;
   admits: string[];
   fix: string | null;
+  /** An error that the request or the document itself allows (see docs/lint.md). */
+  allowed?: true;
 }
 
 /** Answer of `POST /v1/apply`. */
@@ -74,7 +76,15 @@ export interface WebhookAnswer {
   disabled: boolean;
   disabledReason: string | null;
   createdAt: string;
+  /** Verifies `v1a` signatures (Standard Webhooks): `whpk_` and an Ed25519 key in base64. */
+  publicKey: string;
   secret?: string;
+}
+
+/** Answer of `POST /v1/webhooks/{id}/rotate-secret`: until then deliveries are signed with both. */
+export interface RotatedSecretAnswer {
+  secret: string;
+  previousSecretExpiresAt: string;
 }
 
 /** One item of `GET /v1/webhooks/{id}/deliveries`. */
@@ -83,6 +93,8 @@ export interface DeliveryAnswer {
   webhookId: string;
   eventId: string;
   eventType: string;
+  /** Place among the deliveries of the endpoint, from 1; null for one from before they were counted. */
+  endpointSequence: string | null;
   status: 'pending' | 'retrying' | 'delivered' | 'dead';
   attempts: { at: string; responseStatus: number | null; error: string | null; durationMs: number }[];
   nextAttemptAt: string | null;

@@ -4,12 +4,14 @@ import { callApi } from '../api';
 import { readDocuments } from '../document-sources';
 import { formatTable, outputOption, paint, print, type Output } from '../format';
 import type { Terminal } from '../terminal';
+import { collectRules } from './lint';
 
 interface Options {
   filename: string[];
   dryRun?: boolean;
   prune?: boolean;
   test?: boolean;
+  allow?: string[];
   output?: Output;
 }
 
@@ -25,6 +27,7 @@ export const applyCommand = (terminal: Terminal): Command =>
     .option('--dry-run', 'say what would change, change nothing')
     .option('--prune', 'delete documents that were applied before and are not among these')
     .option('--test', 'refuse unless the PolicyTests among the documents pass')
+    .option('--allow <rules>', 'let errors of these rules of lint pass, such as CS003 (repeatable)', collectRules)
     .addOption(outputOption())
     .action(async (options: Options) => {
       const { text, placeOf } = await readDocuments(terminal, options.filename);
@@ -35,6 +38,7 @@ export const applyCommand = (terminal: Terminal): Command =>
           dryRun: options.dryRun ? 'true' : undefined,
           prune: options.prune ? 'true' : undefined,
           test: options.test ? 'require' : undefined,
+          allow: options.allow?.join(','),
         },
         contentType: 'application/yaml',
         body: text,

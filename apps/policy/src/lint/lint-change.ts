@@ -1,8 +1,8 @@
-import type { Finding, ParsedDocument } from '@countersign/contracts';
+import { markAllowed, type Finding, type ParsedDocument } from '@countersign/contracts';
 import { ProblemError } from '@countersign/platform';
 import { lintDocuments } from '@countersign/policy-engine';
 import { keyOf, type GivenDocument } from '../documents/plan-changes';
-import { annotatedRules } from './allowed-rules';
+import { checkAnnotations } from './allowed-rules';
 
 export interface LintedChange {
   /** All documents as they will be. */
@@ -28,18 +28,20 @@ export function lintChange({ documents, given, raw, written, allow }: LintedChan
   findings: Finding[];
   allowed: AllowedFinding[];
 } {
-  const annotated = annotatedRules(given, raw);
-  const findings = lintDocuments(documents, { only: new Set(given.map(({ document }) => document)) });
+  checkAnnotations(given, raw);
+  const found = lintDocuments(documents, { only: new Set(given.map(({ document }) => document)) });
+  const findings = markAllowed(found, given.map(writtenOf), allow);
   const errors = findings.filter(({ severity, resource }) => severity === 'error' && written.has(keyOf(resource)));
-  const isAllowed = ({ rule, resource }: Finding): boolean =>
-    allow.includes(rule) || (annotated.get(keyOf(resource)) ?? []).includes(rule);
   refuse(
-    errors.filter((error) => !isAllowed(error)),
+    errors.filter(({ allowed }) => !allowed),
     findings,
     (finding) => raw.indexOf(given.find(({ document }) => keyOf(document) === keyOf(finding.resource))?.raw),
   );
   return { findings, allowed: errors.map(({ rule, resource, path }) => ({ rule, ...resource, path })) };
 }
+
+/** A document's name, and how it was written. */
+export const writtenOf = ({ document: { kind, name }, raw }: GivenDocument) => ({ kind, name, raw });
 
 function refuse(refused: readonly Finding[], findings: Finding[], indexOf: (finding: Finding) => number): void {
   if (refused.length === 0) return;

@@ -1,4 +1,4 @@
-import type { LintAnswer } from '@countersign/contracts';
+import { markAllowed, type LintAnswer } from '@countersign/contracts';
 import { lintDocuments } from '@countersign/policy-engine';
 import { Injectable } from '@nestjs/common';
 import { PolicyConfig } from '../config';
@@ -7,6 +7,7 @@ import { readDocuments } from '../documents/read-documents';
 import { resultingDocuments } from '../documents/resulting-documents';
 import { validateDocuments } from '../documents/validate-documents';
 import { PolicyDatabase } from '../policy-database';
+import { writtenOf } from './lint-change';
 
 /** Lints documents without storing them. */
 @Injectable()
@@ -22,12 +23,13 @@ export class LintRequest {
    */
   async lint(body: unknown, contentType: string | undefined): Promise<LintAnswer> {
     const stored = (await this.database.transaction(loadState, READ_LIMIT)).documents;
-    if (isEmpty(body)) return { findings: lintDocuments(parseStored(stored).parsed) };
+    if (isEmpty(body)) return { findings: markAllowed(lintDocuments(parseStored(stored).parsed), stored) };
     const raw = readDocuments(body, contentType);
     const wanted = { remove: [], prune: false, owner: 'api' as const };
     const given = validateDocuments({ raw, stored, wanted, publicUrl: this.config.publicUrl });
     const documents = resultingDocuments(stored, { given, deleted: [] });
-    return { findings: lintDocuments(documents, { only: new Set(given.map(({ document }) => document)) }) };
+    const findings = lintDocuments(documents, { only: new Set(given.map(({ document }) => document)) });
+    return { findings: markAllowed(findings, given.map(writtenOf)) };
   }
 }
 

@@ -172,6 +172,8 @@ describe('an error that is known and meant', () => {
     const answer = await post('apply', role('repo:acme*', {}, { 'countersign.dev/allow': 'CS002, CS003' }));
     expect(answer.status).toBe(200);
     expect(await lastAllowed()).toEqual([expect.objectContaining({ rule: 'CS003' })]);
+    const { findings } = (await post('lint', undefined)).body;
+    expect(findings).toContainEqual(expect.objectContaining({ rule: 'CS003', allowed: true }));
   });
 
   it('does not refuse again while the document stays as it is, and never something else', async () => {
