@@ -43,7 +43,7 @@ const shared = {
 
 /** Two projects: `unit` (beside the code) and `e2e` (built services as processes against real servers). */
 module.exports = {
-  testTimeout: 180_000,
+  testTimeout: 300_000,
   // Both cores of a machine with two: Jest alone would leave one to itself.
   maxWorkers: '100%',
   testSequencer: '<rootDir>/tools/test-sequencer.js',

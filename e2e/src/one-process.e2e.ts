@@ -3,6 +3,7 @@ import { grantCases } from './grants/grant-cases';
 import { claimsCases } from './hostile-tokens/claims-cases';
 import { formCases } from './hostile-tokens/form-cases';
 import { headerAndKeyCases } from './hostile-tokens/header-and-key-cases';
+import { roleStatesCases } from './role-states/role-states-cases';
 import { removeDocuments } from './support/client';
 import type { EmbeddedSystem } from './support/embedded';
 import { startTemporarySystem } from './support/temporary-system';
@@ -22,6 +23,7 @@ describe.each<[string, (given: () => EmbeddedSystem) => void]>([
   ['hostile tokens: claims', claimsCases],
   ['hostile tokens: form', formCases],
   ['hostile tokens: header and key', headerAndKeyCases],
+  ['role states', roleStatesCases],
   ['token endpoint: granted', grantedCases],
   ['token endpoint: refused', refusedCases],
 ])('%s', (_, cases) => {

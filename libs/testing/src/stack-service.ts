@@ -8,7 +8,7 @@ import { repository } from './stack-servers';
 export const SERVICE_NAMES = ['policy', 'discovery', 'exchange', 'audit'] as const;
 export type ServiceName = (typeof SERVICE_NAMES)[number];
 
-const READY_DEADLINE_MS = 60_000;
+const READY_DEADLINE_MS = 150_000;
 const RETRY_MS = 50;
 
 /** One replica of a service, as a process of its own. */
@@ -45,7 +45,7 @@ const statusOf = (url: string): Promise<number> =>
     () => 0,
   );
 
-/** Resolves when the URL answers 200. @throws Error that tells the last answer, after a minute */
+/** Resolves when the URL answers 200. @throws Error that tells the last answer, after some minutes */
 export async function waitUntilOk(url: string, hint: () => Promise<string> = async () => ''): Promise<void> {
   const deadline = Date.now() + READY_DEADLINE_MS;
   for (;;) {

@@ -5,7 +5,7 @@ import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { createServer, connect } from 'node:net';
 import { setTimeout as delay } from 'node:timers/promises';
 
-const START_DEADLINE_MS = 60_000;
+const START_DEADLINE_MS = 150_000;
 const STOP_DEADLINE_MS = 10_000;
 const RETRY_MS = 15;
 
