@@ -1,3 +1,5 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { getIssuerKeys, type CloudEvent, type IssuerKeys } from '@countersign/contracts';
 import { intakeKeys } from '@countersign/tokens';
 import { generateIssuerKey, startLocalIssuer, type LocalIssuer } from '@countersign/testing';
@@ -411,5 +413,17 @@ describe('POST /v1/explain refuses', () => {
     const { status, body } = await explain({ claims: claims() }, job);
     expect(status).toBe(403);
     expect(JSON.stringify(body)).not.toContain('refs/heads/main');
+  });
+});
+
+describe('docs/explain.md', () => {
+  const text = readFileSync(join(__dirname, '../../../../docs/explain.md'), 'utf8');
+  const block = (name: string): string =>
+    new RegExp(`<!-- explain: ${name} -->\\s*\`\`\`\\w+\\n(.*?)\`\`\``, 's').exec(text)?.[1] ?? '';
+
+  it('shows what is answered', async () => {
+    await service.apply(block('documents'), '?prune=true');
+    const { body } = await explain(JSON.parse(block('request')) as object);
+    expect(body).toMatchObject(JSON.parse(block('answer')) as object);
   });
 });
