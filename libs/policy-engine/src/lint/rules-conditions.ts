@@ -3,7 +3,7 @@ import type { JwtIssuerDocument } from '../documents';
 import { claimTypes, type ClaimType } from './claim-types';
 import type { Draft, RoleRule } from './lint-rule';
 import { bindingChecks, isPattern, isText, issuersPath, platformsOf, type RoleCheck } from './role-view';
-import { example, fill } from './tenant-binding';
+import { example, fill, namesDomain } from './tenant-binding';
 
 const identityClaims = [
   ...[
@@ -56,7 +56,7 @@ const openMail: RoleRule = {
       .filter((check) => check.binding && isPattern(check) && mailClaims.test(check.claim ?? ''))
       .flatMap(({ claim, values, path }) =>
         values.flatMap((value, index) =>
-          /@[^*?@]+$/.test(value)
+          namesDomain(value)
             ? []
             : [
                 {

@@ -26,7 +26,7 @@ const unknownAction: PolicyRule = {
     spec.statement.flatMap(({ action, resource }, place) =>
       action.flatMap((text, index) => {
         const path = `/spec/statement/${place}/action/${index}`;
-        const isOurs = resource.some((target) => target.startsWith('countersign:'));
+        const isOurs = resource.every((target) => target.startsWith('countersign:'));
         const draft = misspeltAdmin(text, isOurs) ?? rareSpelling(text, context);
         return draft ? [{ ...draft, path }] : [];
       }),

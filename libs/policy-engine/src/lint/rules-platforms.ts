@@ -27,23 +27,25 @@ const pullRequests: RoleRule = {
 };
 
 function pullRequestOf(check: RoleCheck, value: string, index: number): Draft[] {
-  const [, owner = ''] = /^(repo:[^:]*?):/.exec(value) ?? [];
-  const subject = `${fill(owner, 'x', 'x')}:pull_request`;
-  if (owner === '' || !matches(check, value, subject)) return [];
-
-  return [
-    { path: `${check.path}/${index}`, message: 'also matches the subject of pull_request jobs', admits: [subject] },
-  ];
+  const [, written = value] = /^(repo:[^:]*):/.exec(value) ?? [];
+  const subject = `${fill(written, 'x', 'x')}:pull_request`;
+  if (!/^repo:[^:]*\//.test(written) || !matches(check, value, subject)) return [];
+  const path = `${check.path}/${index}`;
+  return [{ path, message: 'also matches the subject of pull_request jobs', admits: [subject] }];
 }
 
 const pullRequestClaims: Readonly<Record<string, string>> = { ref: 'refs/pull/1/merge', event_name: 'pull_request' };
 
 /** Whether a condition beside the subject is one that a pull request cannot meet. */
 const excludesPullRequests = (role: RoleView): boolean =>
-  bindingChecks(role, ['ref', 'event_name', 'environment', 'ref_protected', 'ref_type']).some((check) => {
+  role.checks.some((check) => {
     const sample = pullRequestClaims[check.claim ?? ''];
-    return sample === undefined || !check.values.some((value) => matches(check, value, sample));
+    const isMet = sample !== undefined && isText(check) && check.values.some((value) => matches(check, value, sample));
+    if (check.operator.negative) return isMet;
+    return check.binding && guards.includes(check.claim ?? '') && !isMet;
   });
+
+const guards = ['ref', 'event_name', 'environment', 'ref_protected', 'ref_type'];
 
 const codeClaims = ['workflow_ref', 'job_workflow_ref', 'environment', 'oidc.circleci.com/context-ids'];
 

@@ -56,9 +56,12 @@ interface Value {
 function bindingOf({ claim, value, pattern }: Value, forms: readonly NameForm[]): Binding {
   const stop = pattern ? value.search(/[*?]/) : -1;
   if (stop < 0) return claim === 'sub' && namesNobody(value, forms) ? 'open' : 'bound';
-  if (claim === 'email') return /@[^*?@]+$/.test(value) ? 'bound' : 'open';
+  if (claim === 'email') return namesDomain(value) ? 'bound' : 'open';
   return bindingOfHead(value.slice(0, stop), forms);
 }
+
+/** Whether a pattern of mail addresses ends with a domain, or with one of which any part is meant. */
+export const namesDomain = (pattern: string): boolean => /@(\*\.(?=[^*?@]+\.))?[^*?@]+$/.test(pattern);
 
 /** What the text before the first wildcard says. */
 function bindingOfHead(head: string, forms: readonly NameForm[]): Binding {
