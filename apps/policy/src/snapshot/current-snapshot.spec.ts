@@ -3,6 +3,11 @@ import { InProcessBus } from '@countersign/messaging';
 import { Logger } from '@countersign/platform';
 import { PolicyServices, eventually, testdata, type PolicyService } from '../policy-service.fixture';
 
+// The poll comes when the test says so, and announcements are seen to do without it.
+const everythingElse = ['Date', 'hrtime', 'nextTick', 'performance', 'queueMicrotask', 'setImmediate'] as const;
+jest.useFakeTimers({ doNotFake: [...everythingElse, 'clearImmediate', 'setTimeout', 'clearTimeout'] });
+afterAll(() => jest.useRealTimers());
+
 const services = new PolicyServices();
 let service: PolicyService;
 
@@ -14,6 +19,13 @@ beforeAll(async () => {
 afterAll(() => services.stop());
 
 const anotherBus = () => new InProcessBus(new Logger('test', 'silent'));
+const policy = (name: string): string =>
+  JSON.stringify({
+    apiVersion: 'countersign.dev/v1',
+    kind: 'Policy',
+    metadata: { name },
+    spec: { statement: [{ effect: 'Allow', action: ['A:B'], resource: ['*'] }] },
+  });
 const issuersOf = ({ bus }: PolicyService) => bus.request(listIssuers, {});
 
 describe('the snapshot', () => {
@@ -23,14 +35,26 @@ describe('the snapshot', () => {
     await replica.stop();
   });
 
-  it('is followed by the other replicas of an apply', async () => {
-    await services.startOn(service.databaseUrl, service.bus);
+  it('POL-35: is followed by every replica of an apply as soon as they are told, before any of them looks', async () => {
+    const replicas = [await services.startOn(service.databaseUrl, service.bus)];
+    replicas.push(await services.startOn(service.databaseUrl, service.bus));
     const { revision } = (await service.apply(testdata('walkthrough.yaml'))).body;
-    // Requests take turns between the two.
-    const both = () => Promise.all([issuersOf(service), issuersOf(service)]);
-    // Sooner than the poll would notice.
-    await eventually(both, (answers) => answers.every((answer) => answer.revision === revision), 5_000);
-    expect((await both()).map(({ issuers }) => issuers.length)).toEqual([2, 2]);
+    // Requests take turns between the three.
+    const all = () => Promise.all([service, ...replicas].map(() => issuersOf(service)));
+    await eventually(all, (answers) => answers.every((answer) => answer.revision === revision));
+    expect((await all()).map(({ issuers }) => issuers.length)).toEqual([2, 2, 2]);
+  });
+
+  it('POL-35: is followed within half a minute where the announcement was lost', async () => {
+    const deaf = await services.startOn(service.databaseUrl, anotherBus());
+    const before = (await issuersOf(deaf)).revision;
+    const { revision } = (await service.apply(policy('lost'))).body;
+    expect((await issuersOf(deaf)).revision).toBe(before);
+    jest.advanceTimersByTime(30_000);
+    await eventually(
+      () => issuersOf(deaf),
+      (answer) => answer.revision === revision,
+    );
   });
 
   it('leaves out a stored document that is not valid, and decides with the rest', async () => {
@@ -60,16 +84,25 @@ describe('the snapshot', () => {
     expect(status).toBe(200);
   });
 
-  it('refuses decisions and readiness once nothing has confirmed it for five minutes', async () => {
-    const replica = await services.startOn(service.databaseUrl, anotherBus());
-    replica.clock.advance(5 * 60_000);
-    await expect(issuersOf(replica)).resolves.toBeDefined();
-    replica.clock.advance(1);
-    await expect(issuersOf(replica)).rejects.toThrow('unavailable');
-    expect((await replica.call('/health/ready')).status).toBe(503);
+  it('refuses decisions and readiness once the database has confirmed nothing for five minutes, until it does', async () => {
+    const cutOff = await services.start();
+    await cutOff.apply(testdata('github.yaml'));
     const question = { subject: { type: 'user', id: 'a' }, action: { name: 'x' }, resource: { type: 'y', id: 'z' } };
-    const answer = await replica.call('/access/v1/evaluation', { method: 'POST', body: question });
-    expect(answer).toMatchObject({ status: 503, body: { type: 'https://countersign.dev/problems/unavailable' } });
+    const ask = () => cutOff.call('/access/v1/evaluation', { method: 'POST', body: question });
+    await cutOff.sql('ALTER TABLE policy.revision RENAME TO gone');
+    cutOff.clock.advance(5 * 60_000);
+    jest.advanceTimersByTime(5 * 60_000);
+    await expect(issuersOf(cutOff)).resolves.toBeDefined();
+    expect(await ask()).toMatchObject({ status: 200, body: { decision: false } });
+    cutOff.clock.advance(1);
+    await expect(issuersOf(cutOff)).rejects.toThrow('unavailable');
+    expect((await cutOff.call('/health/ready')).status).toBe(503);
+    const refused = await ask();
+    expect(refused).toMatchObject({ status: 503, body: { type: 'https://countersign.dev/problems/unavailable' } });
+    expect(refused.headers.get('retry-after')).not.toBeNull();
+    await cutOff.sql('ALTER TABLE policy.gone RENAME TO revision');
+    jest.advanceTimersByTime(30_000);
+    await eventually(ask, ({ status }) => status === 200);
   });
 
   it('is not ready before it has been loaded', async () => {
