@@ -1,9 +1,18 @@
 import { Author, Public, RequireAction } from '@countersign/platform';
 import { Body, Controller, Get, Header, Headers, HttpCode, Post } from '@nestjs/common';
-import { ApiBearerAuth, ApiConsumes, ApiOperation, ApiTags } from '@nestjs/swagger';
+import { ApiBearerAuth, ApiBody, ApiConsumes, ApiOkResponse, ApiOperation, ApiTags } from '@nestjs/swagger';
+import { z } from 'zod';
 import { PolicyConfig } from '../config';
 import { EvaluateAccess, type DecisionAnswer } from './evaluate-access';
-import { parseBatch, parseEvaluation, requireJson } from './evaluation-request';
+import { batchSchema, evaluationSchema, parseBatch, parseEvaluation, requireJson } from './evaluation-request';
+
+const bodyOf = (schema: z.ZodType): Record<string, unknown> =>
+  z.toJSONSchema(schema, { target: 'openapi-3.0', io: 'input' });
+
+const decisionSchema = z
+  .object({ decision: z.boolean(), context: z.record(z.string(), z.unknown()).optional() })
+  .meta({ id: 'Decision' });
+const decisionsSchema = z.object({ evaluations: z.array(decisionSchema) }).meta({ id: 'Decisions' });
 
 /** OpenID AuthZEN Authorization API 1.0, for enforcement points. */
 @ApiTags('decisions')
@@ -18,6 +27,8 @@ export class AccessController {
   @Post('access/v1/evaluation')
   @ApiOperation({ summary: 'One decision (OpenID AuthZEN 1.0)' })
   @ApiConsumes('application/json')
+  @ApiBody({ schema: bodyOf(evaluationSchema) })
+  @ApiOkResponse({ description: 'The decision', standardSchema: decisionSchema })
   @HttpCode(200)
   @RequireAction('Decision:Evaluate')
   evaluation(
@@ -31,6 +42,8 @@ export class AccessController {
   @Post('access/v1/evaluations')
   @ApiOperation({ summary: 'Several decisions at once (OpenID AuthZEN 1.0)' })
   @ApiConsumes('application/json')
+  @ApiBody({ schema: bodyOf(evaluationSchema.partial().extend(batchSchema.shape)) })
+  @ApiOkResponse({ description: 'The decisions, in order', standardSchema: decisionsSchema })
   @HttpCode(200)
   @RequireAction('Decision:Evaluate')
   async evaluations(

@@ -17,15 +17,16 @@ const resource = z.object({
 const context = z.record(z.string(), z.unknown()).default({});
 
 /** AuthZEN 1.0 Access Evaluation request; members we do not know are ignored. */
-const evaluation = z.object({ subject, action, resource, context });
+export const evaluationSchema = z.object({ subject, action, resource, context });
 
 /** One question: may this subject do this to this resource? */
-export type Evaluation = z.infer<typeof evaluation>;
+export type Evaluation = z.infer<typeof evaluationSchema>;
 
 const semantics = ['execute_all', 'deny_on_first_deny', 'permit_on_first_permit'] as const;
 export type Semantics = (typeof semantics)[number];
 
-const batch = z.object({
+/** AuthZEN 1.0 Access Evaluations request; beside these, the members of an evaluation are defaults. */
+export const batchSchema = z.object({
   evaluations: z.array(z.record(z.string(), z.unknown())).max(MAX_EVALUATIONS).optional(),
   options: z.object({ evaluations_semantic: z.enum(semantics).default('execute_all') }).default({
     evaluations_semantic: 'execute_all',
@@ -60,7 +61,7 @@ const describe = ({ issues }: z.ZodError): string =>
     .join('; ');
 
 /** @throws ProblemError malformed-request: AuthZEN wants 400 for what other endpoints answer with 422 */
-export const parseEvaluation = (body: unknown): Evaluation => parse(evaluation, body);
+export const parseEvaluation = (body: unknown): Evaluation => parse(evaluationSchema, body);
 
 const MEMBERS = ['subject', 'action', 'resource', 'context'] as const;
 
@@ -69,13 +70,13 @@ const MEMBERS = ['subject', 'action', 'resource', 'context'] as const;
  * @throws ProblemError malformed-request when the batch as such is not one
  */
 export function parseBatch(body: unknown): EvaluationBatch | null {
-  const { evaluations, options } = parse(batch, body);
+  const { evaluations, options } = parse(batchSchema, body);
   if (evaluations === undefined || evaluations.length === 0) return null;
   const defaults = body as Record<string, unknown>;
   const questions = evaluations.map((own) => {
     // A member of the item, null too, replaces the default of the whole; they are not merged (§7.1.1).
     const filled = MEMBERS.map((member) => [member, Object.hasOwn(own, member) ? own[member] : defaults[member]]);
-    const { data, error } = evaluation.safeParse(Object.fromEntries(filled));
+    const { data, error } = evaluationSchema.safeParse(Object.fromEntries(filled));
     return data ?? { invalid: describe(error) };
   });
   return { semantics: options.evaluations_semantic, evaluations: questions };

@@ -12,9 +12,12 @@ const text = z
 const time = z.iso.datetime({ offset: true });
 
 /** Body of `POST /v1/who-can`. */
-export const questionSchema = z
-  .strictObject({ action: text, resource: text, from: time.optional(), to: time.optional() })
-  .meta({ id: 'WhoCanQuestion' });
+export const questionSchema = z.strictObject({
+  action: text,
+  resource: text,
+  from: time.optional(),
+  to: time.optional(),
+});
 
 export type Question = z.infer<typeof questionSchema>;
 
