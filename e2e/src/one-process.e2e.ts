@@ -4,6 +4,7 @@ import { claimsCases } from './hostile-tokens/claims-cases';
 import { formCases } from './hostile-tokens/form-cases';
 import { headerAndKeyCases } from './hostile-tokens/header-and-key-cases';
 import { roleStatesCases } from './role-states/role-states-cases';
+import { simulateCases } from './simulate/simulate-cases';
 import { removeDocuments } from './support/client';
 import type { EmbeddedSystem } from './support/embedded';
 import { startTemporarySystem } from './support/temporary-system';
@@ -24,6 +25,7 @@ describe.each<[string, (given: () => EmbeddedSystem) => void]>([
   ['hostile tokens: form', formCases],
   ['hostile tokens: header and key', headerAndKeyCases],
   ['role states', roleStatesCases],
+  ['simulate', simulateCases],
   ['token endpoint: granted', grantedCases],
   ['token endpoint: refused', refusedCases],
 ])('%s', (_, cases) => {
