@@ -28,6 +28,7 @@ export function postgresRoleCases(given: () => Stack): void {
       ['audit', 'ALTER TABLE audit.event DISABLE TRIGGER ALL'],
       ['policy', 'DELETE FROM policy.revision'],
       ['policy', 'UPDATE policy.revision SET author = NULL'],
+      ['policy', 'UPDATE policy.recorded_exchanges SET outcome = NULL'],
       ['exchange', 'DELETE FROM exchange.replay_epoch'],
       ['policy', 'SELECT * FROM exchange.signing_key'],
       ['policy', 'SELECT * FROM audit.event'],
