@@ -35,13 +35,16 @@ const textOfLines = (lines: readonly string[]): string => lines.map((line) => `$
 const reasonOf = ({ reason, detail }: Pick<ExplainedOutcome, 'reason' | 'detail'>): string =>
   printable(`${reason ?? 'no reason'}${detail === null ? '' : ` (${detail})`}`);
 
+const revisionOf = ({ revision }: { revision: number | null }): string =>
+  revision === null ? '' : ` with revision ${revision}`;
+
 /** What would have happened otherwise, and what did happen then. */
 function asideOf({ ifVerified, recorded }: ExplainAnswer): string[] {
   const outcomeOf = (one: ExplainedOutcome): string =>
     one.outcome === 'granted' ? one.outcome : `${one.outcome}: ${reasonOf(one)}`;
   return [
     ...(ifVerified === null ? [] : [`had it been verified: ${outcomeOf(ifVerified)}`]),
-    ...(recorded === null ? [] : [`recorded at ${recorded.time}: ${outcomeOf(recorded)}`]),
+    ...(recorded === null ? [] : [`recorded at ${recorded.time}${revisionOf(recorded)}: ${outcomeOf(recorded)}`]),
   ];
 }
 

@@ -4,6 +4,7 @@ import { CreateDocuments1763640000000 } from './migrations/1763640000000-create-
 import { CreateRecordedExchanges1764000000000 } from './migrations/1764000000000-create-recorded-exchanges';
 import { CreateRepositoryPins1764100000000 } from './migrations/1764100000000-create-repository-pins';
 import { CreateLastUses1764300000000 } from './migrations/1764300000000-create-last-uses';
+import { AddRecordedRevision1764400000000 } from './migrations/1764400000000-add-recorded-revision';
 
 export interface PolicyDatabaseOptions {
   url: string;
@@ -20,6 +21,7 @@ export class PolicyDatabase extends Database {
       CreateRecordedExchanges1764000000000,
       CreateRepositoryPins1764100000000,
       CreateLastUses1764300000000,
+      AddRecordedRevision1764400000000,
     ];
     super({
       ...options,

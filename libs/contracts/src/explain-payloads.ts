@@ -66,5 +66,15 @@ export interface ExplainAnswer extends ExplainedOutcome {
   permission: { action: string; resource: string; allowed: boolean } | null;
   nearestMiss: NearestMissAnswer | null;
   /** The attempt behind `traceId` or `eventId`, as it ended then. */
-  recorded: (ExplainedOutcome & { eventId: string; traceId: string; time: string; roles: string[] }) | null;
+  recorded: RecordedAttemptAnswer | null;
+}
+
+/** An attempt of the past, as its event told it. */
+export interface RecordedAttemptAnswer extends ExplainedOutcome {
+  eventId: string;
+  traceId: string;
+  time: string;
+  roles: string[];
+  /** Of the documents that it was decided with then; null where policy was not asked. */
+  revision: number | null;
 }

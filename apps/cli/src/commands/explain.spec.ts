@@ -190,10 +190,10 @@ would also admit 14 others seen since 2026-10-21
       {
         recorded: {
           ...{ outcome: 'granted', stage: 'granted', class: null, reason: null, detail: null, roles: [] },
-          ...{ eventId: 'e', traceId: 't', time: '2026-11-19T10:00:00.000Z' },
+          ...{ revision: 7, eventId: 'e', traceId: 't', time: '2026-11-19T10:00:00.000Z' },
         },
       },
-      ['recorded at 2026-11-19T10:00:00.000Z: granted\n'],
+      ['recorded at 2026-11-19T10:00:00.000Z with revision 7: granted\n'],
     ],
     ['roles that are left out', { rolesLeftOut: 7 }, ['7 more roles of this issuer are further away\n']],
     [

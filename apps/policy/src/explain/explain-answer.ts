@@ -83,6 +83,6 @@ function permissionOf({
 
 function recordedOf({ recorded }: Evidence): ExplainAnswer['recorded'] {
   if (recorded === null) return null;
-  const { eventId, traceId, time, roles } = recorded;
-  return { ...recordedOutcome(recorded), eventId, traceId, time: time.toISOString(), roles };
+  const { eventId, traceId, time, roles, revision } = recorded;
+  return { ...recordedOutcome(recorded), eventId, traceId, time: time.toISOString(), roles, revision };
 }

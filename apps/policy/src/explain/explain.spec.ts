@@ -177,7 +177,11 @@ describe('POST /v1/explain from claims', () => {
       'a guarded event',
       { ...main, event_name: 'pull_request_target' },
       { sourceIp: '203.0.113.7', time: '2026-01-01T00:00:00Z' },
-      { reason: 'event_not_allowed', request: { sourceIp: '203.0.113.7', time: '2026-01-01T00:00:00.000Z' } },
+      {
+        reason: 'event_not_allowed',
+        nearestMiss: { findings: [{ rule: 'CS011' }] },
+        request: { sourceIp: '203.0.113.7', time: '2026-01-01T00:00:00.000Z' },
+      },
     ],
     [
       'an issuer that is not trusted',
@@ -336,7 +340,7 @@ describe('POST /v1/explain from an attempt of the past', () => {
       expect((await explain(source)).body).toMatchObject({
         ...{ outcome: 'denied', stage: 'target', verified: true, nearestMiss: { role: 'deploy' } },
         request: { audience: ['https://a.example'], sourceIp: '203.0.113.7' },
-        recorded: { outcome: 'granted', stage: 'granted', roles: ['gone'], eventId: event.id },
+        recorded: { outcome: 'granted', stage: 'granted', roles: ['gone'], revision: 1, eventId: event.id },
       });
     }
     const otherwise = await explain({ eventId: event.id, audience: PUBLIC_URL });

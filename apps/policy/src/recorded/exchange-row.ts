@@ -27,6 +27,7 @@ export interface ExchangeRow extends Pick<
   roles: string[];
   policies: string[];
   statements: object[];
+  revision: number | null;
   decidable: boolean;
 }
 
@@ -65,6 +66,7 @@ const decisionColumns = ({ decision }: ExchangeEventData) => ({
   roles: decision?.roles ?? [],
   policies: decision?.policies ?? [],
   statements: decision?.statements ?? [],
+  revision: decision?.revision ?? null,
 });
 
 function familyOf({ claims, outcome }: ExchangeEventData): Family {

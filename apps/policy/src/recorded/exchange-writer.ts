@@ -10,14 +10,15 @@ import { RecordBounds } from './record-bounds';
 const BATCH_LIMIT = { limitMs: 10_000 };
 
 const COLUMNS = `event_id, trace_id, time, family, outcome, class, reason, detail, issuer, subject, claims, unverified,
-  audience, resource, scope, narrowed_to, source_ip, roles, policies, statements, decidable`;
+  audience, resource, scope, narrowed_to, source_ip, roles, policies, statements, revision, decidable`;
 
 const INSERT = `
   INSERT INTO policy.recorded_exchanges (${COLUMNS})
   SELECT ${COLUMNS} FROM json_to_recordset($1::json) AS i (
     event_id text, trace_id text, time timestamptz, family text, outcome text, class text, reason text, detail text,
     issuer text, subject text, claims json, unverified json, audience text[], resource text[], scope text,
-    narrowed_to json, source_ip text, roles text[], policies text[], statements json, decidable boolean)
+    narrowed_to json, source_ip text, roles text[], policies text[], statements json, revision integer,
+    decidable boolean)
   ON CONFLICT (event_id) DO NOTHING
   RETURNING event_id`;
 

@@ -26,6 +26,8 @@ export interface RecordedExchange {
   roles: string[];
   policies: string[];
   statements: { policy: string; sid: string | null }[];
+  /** Of the documents that it was decided with; null where policy was not asked. */
+  revision: number | null;
   /**
    * Policy was asked, and what it was asked is recorded whole: the decision can be made again. False for what was
    * refused before or after it, voided, or narrowed from a token of ours.
@@ -45,4 +47,4 @@ export const ASKED_COLUMNS = `event_id AS "eventId", time, issuer, subject, clai
 
 /** Reads a RecordedExchange off it. */
 export const COLUMNS = `${ASKED_COLUMNS}, trace_id AS "traceId", outcome, class, reason, detail, unverified, scope, roles,
-  policies, statements, decidable`;
+  policies, statements, revision, decidable`;
