@@ -1,8 +1,10 @@
 import { Module } from '@nestjs/common';
+import { DeliveriesController } from './deliveries/deliveries.controller';
 import { DeliveryQueue } from './deliveries/delivery-queue';
 import { DeliveryReader } from './deliveries/delivery-reader';
 import { DeliverySender } from './deliveries/delivery-sender';
 import { DeliveryWorker } from './deliveries/delivery-worker';
+import { Redelivery } from './deliveries/redelivery';
 import { CheckpointSchedule } from './log/checkpoint-schedule';
 import { CheckpointWriter } from './log/checkpoint-writer';
 import { LogReader } from './log/log-reader';
@@ -20,7 +22,7 @@ import { WebhooksController } from './webhooks/webhooks.controller';
 
 /** The trail and its webhooks. Needs AuditConfig, AuditDatabase, AuditStream and SafeHttp. */
 @Module({
-  controllers: [EventsController, LogController, WebhooksController],
+  controllers: [EventsController, LogController, WebhooksController, DeliveriesController],
   providers: [
     TrailConsumer,
     TrailWriter,
@@ -33,6 +35,7 @@ import { WebhooksController } from './webhooks/webhooks.controller';
     DeliveryReader,
     DeliverySender,
     DeliveryWorker,
+    Redelivery,
     CheckpointWriter,
     CheckpointSchedule,
     LogReader,

@@ -1,11 +1,16 @@
 import { Database, type DatabaseOptions } from '@countersign/postgres';
 import { AddTransparencyLog1700000001000 } from './migrations/1700000001000-add-transparency-log';
+import { AddDeliveryChains1700000002000 } from './migrations/1700000002000-add-delivery-chains';
 import { CreateAuditSchema1700000000000 } from './migrations/1700000000000-create-audit-schema';
 
 /** Schema `audit`: the trail and the log of it (append-only), webhook endpoints (secrets sealed) and deliveries. */
 export class AuditDatabase extends Database {
   constructor(options: Pick<DatabaseOptions, 'url' | 'migrationUrl' | 'logger'>) {
-    const migrations = [CreateAuditSchema1700000000000, AddTransparencyLog1700000001000];
+    const migrations = [
+      CreateAuditSchema1700000000000,
+      AddTransparencyLog1700000001000,
+      AddDeliveryChains1700000002000,
+    ];
     super({ ...options, schema: 'audit', entities: [], migrations, insertOnly: ['event', 'tile', 'checkpoint'] });
   }
 }

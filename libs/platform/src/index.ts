@@ -8,7 +8,7 @@ export { describeModule } from './openapi';
 export { ProblemError } from './problem';
 export { UnavailableError, type DependencyName, type Resource } from './resource';
 export { endOnConfigError, runService } from './run';
-export { SealError, derivePurposeKey, seal, unseal, type SealPurpose } from './seal';
+export { SealError, derivePurposeKey, ed25519Key, seal, unseal, type SealPurpose } from './seal';
 export { startService, type Provided, type RunningService, type ServiceOptions } from './service';
 export { currentTrace, newTrace, runInTrace, traceFromHeaders, traceparent, type Trace } from './trace';
 export {

@@ -1,7 +1,7 @@
-import { createCipheriv, createDecipheriv, hkdfSync, randomBytes } from 'node:crypto';
+import { createCipheriv, createDecipheriv, createPrivateKey, hkdfSync, randomBytes, type KeyObject } from 'node:crypto';
 
 /** What keys are derived for; each purpose has one of its own. */
-export type SealPurpose = 'webhook-secrets' | 'signing-keys' | 'dpop-nonce' | 'checkpoints';
+export type SealPurpose = 'webhook-secrets' | 'signing-keys' | 'dpop-nonce' | 'checkpoints' | 'webhook-signing';
 
 const VERSION = 1;
 const NONCE_BYTES = 12;
@@ -14,6 +14,13 @@ export class SealError extends Error {}
 /** The 32-byte key of one purpose, from `COUNTERSIGN_ENCRYPTION_KEY` (HKDF with SHA-256, RFC 5869; the purpose is `info`). */
 export function derivePurposeKey(encryptionKey: Buffer, purpose: SealPurpose): Buffer {
   return Buffer.from(hkdfSync('sha256', encryptionKey, Buffer.alloc(0), `countersign/${purpose}/v1`, 32));
+}
+
+/** The Ed25519 private key of 32 secret bytes (RFC 8032 §5.1.5). */
+export function ed25519Key(secret: Buffer): KeyObject {
+  // PKCS #8 around the bytes (RFC 8410 §7): node:crypto takes them in no other form.
+  const key = Buffer.concat([Buffer.from('302e020100300506032b657004220420', 'hex'), secret]);
+  return createPrivateKey({ key, format: 'der', type: 'pkcs8' });
 }
 
 /** Encrypts and authenticates (AES-256-GCM): version byte, 12-byte random nonce, 16-byte tag, ciphertext. */

@@ -1,10 +1,10 @@
 import { createHash, createPublicKey, generateKeyPairSync, verify } from 'node:crypto';
-import { checkpointKey, formatVerifierKey, openCheckpoint, parseVerifierKey, signCheckpoint } from './checkpoint';
+import { formatVerifierKey, openCheckpoint, parseVerifierKey, signCheckpoint } from './checkpoint';
 import { leafHash } from './tree-hash';
 
 const NAME = 'sts.example.com';
 const head = { origin: NAME, size: 20852163, root: leafHash('the root') };
-const signer = { name: NAME, privateKey: checkpointKey(createHash('sha256').update('seed').digest()) };
+const signer = { name: NAME, privateKey: generateKeyPairSync('ed25519').privateKey };
 const verifier = { name: NAME, publicKey: createPublicKey(signer.privateKey) };
 const note = signCheckpoint(head, signer);
 

@@ -1,4 +1,4 @@
-import { createHash, createPrivateKey, createPublicKey, sign, verify, type KeyObject } from 'node:crypto';
+import { createHash, createPublicKey, sign, verify, type KeyObject } from 'node:crypto';
 import { isSize } from './ranges';
 import type { Hash } from './tree-hash';
 
@@ -69,12 +69,6 @@ export function parseVerifierKey(line: string): CheckpointVerifier | null {
     format: 'jwk',
   });
   return keyId(name, publicKey).toString('hex') === id ? { name, publicKey } : null;
-}
-
-/** The Ed25519 key of a 32 byte seed (RFC 8032 §5.1.5). */
-export function checkpointKey(seed: Uint8Array): KeyObject {
-  const prefix = Buffer.from('302e020100300506032b657004220420', 'hex');
-  return createPrivateKey({ key: Buffer.concat([prefix, seed]), format: 'der', type: 'pkcs8' });
 }
 
 const typedKey = (publicKey: KeyObject): Buffer =>

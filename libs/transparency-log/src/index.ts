@@ -1,6 +1,5 @@
 export { canonicalJson } from './canonical-json';
 export {
-  checkpointKey,
   formatVerifierKey,
   openCheckpoint,
   parseVerifierKey,

@@ -9,4 +9,11 @@ export { MAX_FAILING_SECONDS, nextEndpointHealth, type EndpointHealth } from './
 export { matchesFilter, type EventFilter, type FilteredEvent } from './event-filter';
 export { retryAfterSeconds } from './retry-after';
 export { generateSecret } from './secret';
-export { signMessage, verifyMessage, type MessageToSign, type ReceivedMessage, type Verification } from './signature';
+export {
+  formatPublicKey,
+  signMessage,
+  verifyMessage,
+  type MessageToSign,
+  type ReceivedMessage,
+  type Verification,
+} from './signature';

@@ -1,7 +1,8 @@
-import { createHmac, timingSafeEqual } from 'node:crypto';
+import { createHmac, createPublicKey, sign, timingSafeEqual, type KeyObject } from 'node:crypto';
 import { secretBytes } from './secret';
 
 const SCHEME = 'v1,';
+const ASYMMETRIC_SCHEME = 'v1a,';
 const TOLERANCE_SECONDS = 300;
 const UNIX_TIMESTAMP = /^\d{1,12}$/;
 
@@ -14,14 +15,26 @@ export interface MessageToSign {
   body: string | Uint8Array;
   /** Written secrets, `whsec_…`: the current one, and the previous one while it is being rotated. */
   secrets: readonly string[];
+  /** Ed25519: signs once more, for receivers that hold no secret. */
+  privateKey?: KeyObject;
 }
 
-/** Value of `webhook-signature`: one `v1,` signature per secret, separated by spaces. Throws RangeError on bad input. */
-export function signMessage({ id, timestamp, body, secrets }: MessageToSign): string {
+/** Value of `webhook-signature`: one `v1,` signature per secret and one `v1a,` of the key, separated by spaces. Throws RangeError on bad input. */
+export function signMessage({ id, timestamp, body, secrets, privateKey }: MessageToSign): string {
   if (id === '' || id.includes('.')) throw new RangeError('a message id is not empty and has no dot');
   if (!Number.isSafeInteger(timestamp) || timestamp < 0) throw new RangeError('the timestamp is in whole seconds');
   if (secrets.length === 0) throw new RangeError('a message is signed with at least one secret');
-  return secrets.map((secret) => SCHEME + hmac(secret, `${id}.${timestamp}.`, body).toString('base64')).join(' ');
+  const prefix = `${id}.${timestamp}.`;
+  const signatures = secrets.map((secret) => SCHEME + hmac(secret, prefix, body).toString('base64'));
+  if (privateKey === undefined) return signatures.join(' ');
+  const signature = sign(null, Buffer.concat([Buffer.from(prefix), Buffer.from(body)]), privateKey);
+  return [...signatures, ASYMMETRIC_SCHEME + signature.toString('base64')].join(' ');
+}
+
+/** The public half of a signing key as receivers are given it: `whpk_` and its 32 bytes in base64. */
+export function formatPublicKey(privateKey: KeyObject): string {
+  const { x = '' } = createPublicKey(privateKey).export({ format: 'jwk' });
+  return `whpk_${Buffer.from(x, 'base64url').toString('base64')}`;
 }
 
 export interface ReceivedMessage {

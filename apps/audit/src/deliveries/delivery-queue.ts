@@ -11,7 +11,11 @@ export interface LeasedDelivery {
   id: string;
   webhookId: string;
   url: string;
-  sealedSecret: Buffer;
+  /** The current one, and the one before while it is good too. */
+  sealedSecrets: Buffer[];
+  /** Null for deliveries from before there were chains. */
+  endpointSequence: string | null;
+  chainHead: Buffer | null;
   attemptsMade: number;
   leasedUntil: Date;
   sequence: string;
@@ -50,7 +54,10 @@ const LEASE = `
   UPDATE audit.delivery d SET next_attempt_at = $5
   FROM due, audit.webhook_endpoint e, audit.event v
   WHERE d.id = due.id AND e.id = d.webhook_id AND v.event_id = d.event_id
-  RETURNING d.id, d.webhook_id AS "webhookId", e.url, e.sealed_secret AS "sealedSecret",
+  RETURNING d.id, d.webhook_id AS "webhookId", e.url, 
+    CASE WHEN e.previous_secret_expires_at > $1 THEN ARRAY[e.sealed_secret, e.previous_sealed_secret]
+      ELSE ARRAY[e.sealed_secret] END AS "sealedSecrets",
+    d.endpoint_sequence AS "endpointSequence", d.chain_head AS "chainHead",
     jsonb_array_length(d.attempts) AS "attemptsMade", d.next_attempt_at AS "leasedUntil", v.sequence, v.event`;
 
 const RECORD = `

@@ -1,9 +1,11 @@
+import type { DeliveredEvent } from '@countersign/contracts';
 import { Clock, SealError } from '@countersign/platform';
 import { SafeHttp, SafeHttpError } from '@countersign/safe-http';
 import { nextDeliveryState, signMessage, type AttemptOutcome, type DeliveryState } from '@countersign/webhooks';
 import { Injectable, Optional } from '@nestjs/common';
 import { recordedEvent } from '../trail/recorded-event';
 import { EndpointStore } from '../webhooks/endpoint-store';
+import { deliveredEvent } from './delivered-event';
 import type { AttemptRecord, LeasedDelivery } from './delivery-queue';
 import { DeliverySettings } from './delivery-settings';
 
@@ -44,16 +46,19 @@ export class DeliverySender {
     return { attempt, state };
   }
 
-  private async post({ id, url, sealedSecret, event, sequence }: LeasedDelivery, timestamp: number): Promise<Answer> {
+  private async post(delivery: LeasedDelivery, timestamp: number): Promise<Answer> {
+    const { id, url, webhookId } = delivery;
     const { attemptTimeoutMs: timeoutMs, maxAnswerBytes: maxBytes } = this.settings;
     try {
-      const body = JSON.stringify(recordedEvent(event, sequence));
+      const body = JSON.stringify(bodyOf(delivery));
+      const secrets = delivery.sealedSecrets.map((sealed) => this.endpoints.openSecret(sealed));
+      const privateKey = this.endpoints.signingKey(webhookId);
       const headers = {
         'content-type': 'application/cloudevents+json',
         'user-agent': 'countersign',
         'webhook-id': id,
         'webhook-timestamp': String(timestamp),
-        'webhook-signature': signMessage({ id, timestamp, body, secrets: [this.endpoints.openSecret(sealedSecret)] }),
+        'webhook-signature': signMessage({ id, timestamp, body, secrets, privateKey }),
       };
       const answer = await this.http.post(url, body, { timeoutMs, maxBytes, headers });
       return { outcome: { status: answer.status }, retryAfter: answer.headers['retry-after'] };
@@ -61,6 +66,11 @@ export class DeliverySender {
       return { outcome: { error: errorClass(error) } };
     }
   }
+}
+
+function bodyOf({ event, sequence, endpointSequence, chainHead }: LeasedDelivery): DeliveredEvent {
+  const link = endpointSequence === null || chainHead === null ? null : { endpointSequence, chainHead };
+  return deliveredEvent(recordedEvent(event, sequence), link);
 }
 
 /** The class only: messages may name what the receiver's network looks like from inside. */

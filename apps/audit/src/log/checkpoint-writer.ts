@@ -1,12 +1,6 @@
 import { createPublicKey } from 'node:crypto';
-import { Clock, derivePurposeKey, Logger, Metrics } from '@countersign/platform';
-import {
-  checkpointKey,
-  formatVerifierKey,
-  leafHash,
-  signCheckpoint,
-  type CheckpointSigner,
-} from '@countersign/transparency-log';
+import { Clock, derivePurposeKey, ed25519Key, Logger, Metrics } from '@countersign/platform';
+import { formatVerifierKey, leafHash, signCheckpoint, type CheckpointSigner } from '@countersign/transparency-log';
 import { Injectable } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
 import { AuditConfig } from '../config';
@@ -35,7 +29,7 @@ export class CheckpointWriter {
     metrics: Metrics,
     { publicUrl, encryptionKey }: AuditConfig,
   ) {
-    const privateKey = checkpointKey(derivePurposeKey(encryptionKey, 'checkpoints'));
+    const privateKey = ed25519Key(derivePurposeKey(encryptionKey, 'checkpoints'));
     this.signer = { name: logName(publicUrl), privateKey };
     this.tampered = metrics.gauge('countersign_audit_trail_tampered', '1 when stored events are not those signed for');
     this.tampered.set(0);

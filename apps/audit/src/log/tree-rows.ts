@@ -1,4 +1,3 @@
-import type { CloudEvent } from '@countersign/contracts';
 import {
   canonicalJson,
   CompactTree,
@@ -14,15 +13,10 @@ import {
   type Range,
 } from '@countersign/transparency-log';
 import type { EntityManager } from 'typeorm';
-import { recordedEvent } from '../trail/recorded-event';
-
-interface EventRow {
-  sequence: string;
-  event: CloudEvent;
-}
+import { asRecorded, type EventRow } from '../trail/event-rows';
 
 /** What stands for an event in the log: its canonical JSON, as `GET /v1/events` shows it. */
-export const entryOf = ({ sequence, event }: EventRow): string => canonicalJson(recordedEvent(event, sequence));
+export const entryOf = (row: EventRow): string => canonicalJson(asRecorded(row));
 
 /** Entries `from` up to and without `to`, as far as they are in the trail; entry 0 is the event with sequence 1. */
 export async function readEntries(manager: EntityManager, { from, to }: Range): Promise<string[]> {

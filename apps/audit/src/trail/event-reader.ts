@@ -1,10 +1,10 @@
-import { EVENT_TYPES, type CloudEvent, type Page, type RecordedEvent } from '@countersign/contracts';
+import { EVENT_TYPES, type Page, type RecordedEvent } from '@countersign/contracts';
 import { Injectable } from '@nestjs/common';
 import { z } from 'zod';
 import { AuditDatabase } from '../database';
 import { pageOf, pageQuery } from '../paging';
 import { searchable } from './event-facts';
-import { recordedEvent } from './recorded-event';
+import { asRecorded, type EventRow } from './event-rows';
 
 /** PostgreSQL text holds no NUL. */
 const text = z
@@ -38,11 +38,6 @@ export const eventQuerySchema = z.strictObject({
 
 export type EventQuery = z.infer<typeof eventQuerySchema>;
 
-interface EventRow {
-  sequence: string;
-  event: CloudEvent;
-}
-
 /** Conditions are fixed text; what callers send is only ever a parameter. */
 const CONDITIONS: Record<Exclude<keyof EventQuery, 'limit'>, (parameter: string) => string> = {
   cursor: (parameter) => `sequence < ${parameter}::bigint`,
@@ -65,8 +60,6 @@ function conditionsOf(
     return value === undefined ? [] : [condition(`$${parameters.push(value)}`)];
   });
 }
-
-const asRecorded = ({ event, sequence }: EventRow): RecordedEvent => recordedEvent(event, sequence);
 
 @Injectable()
 export class EventReader {

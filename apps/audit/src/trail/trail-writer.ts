@@ -1,11 +1,12 @@
-import type { AuditStreamName, CloudEvent } from '@countersign/contracts';
+import type { AuditStreamName } from '@countersign/contracts';
 import type { StreamedEvent } from '@countersign/messaging';
-import { Clock, Logger, uuidV7 } from '@countersign/platform';
+import { Clock, Logger } from '@countersign/platform';
 import { Injectable } from '@nestjs/common';
-import type { EntityManager } from 'typeorm';
 import { AuditDatabase } from '../database';
-import { enabledEndpoints, wantedBy } from '../webhooks/endpoint-matching';
+import { insertDeliveries } from '../deliveries/new-deliveries';
+import { enabledEndpoints } from '../webhooks/endpoint-matching';
 import { eventFacts } from './event-facts';
+import { asRecorded, type EventRow } from './event-rows';
 import { isUnstorable, placeholderFor } from './unstorable';
 
 /** A full batch may take longer than a request's statement. */
@@ -29,13 +30,7 @@ const INSERT_EVENTS = `
     class, reason, roles, trace_id, $2, stream_sequence, event
   FROM fresh ORDER BY number
   ON CONFLICT (event_id) DO NOTHING
-  RETURNING event_id AS "eventId"`;
-
-const INSERT_DELIVERIES = `
-  INSERT INTO audit.delivery (id, webhook_id, event_id, event_type, status, next_attempt_at, created_at)
-  SELECT id, webhook_id, event_id, event_type, 'pending', $2, $2
-  FROM jsonb_to_recordset($1::jsonb) AS i (id uuid, webhook_id uuid, event_id text, event_type text)
-  ON CONFLICT (webhook_id, event_id) DO NOTHING`;
+  RETURNING sequence, event`;
 
 /** Writes events into the trail, each once, numbered without a gap, with the deliveries that they cause. */
 @Injectable()
@@ -79,29 +74,12 @@ export class TrailWriter {
     return this.database.transaction(async (manager) => {
       // One writer at a time over all replicas: numbers in the order of commits, without gaps.
       await manager.query(LOCK);
-      const inserted = await manager.query<{ eventId: string }[]>(INSERT_EVENTS, [rows, stream]);
-      const fresh = new Set(inserted.map(({ eventId }) => eventId));
-      await this.insertDeliveries(
-        manager,
-        batch.map(({ event }) => event).filter(({ id }) => fresh.has(id)),
-      );
-      return fresh.size;
+      const inserted = await manager.query<EventRow[]>(INSERT_EVENTS, [rows, stream]);
+      if (inserted.length === 0) return 0;
+      const events = inserted.map(asRecorded).sort((a, b) => Number(a.sequence) - Number(b.sequence));
+      await insertDeliveries(manager, events, await enabledEndpoints(manager), this.clock.now());
+      return events.length;
     }, BATCH_LIMIT);
-  }
-
-  private async insertDeliveries(manager: EntityManager, events: CloudEvent[]): Promise<void> {
-    if (events.length === 0) return;
-    const endpoints = await enabledEndpoints(manager);
-    const now = this.clock.now();
-    const rows = events.flatMap((event) =>
-      endpoints.filter(wantedBy(event)).map((endpoint) => ({
-        id: uuidV7(now),
-        webhook_id: endpoint.id,
-        event_id: event.id,
-        event_type: event.type,
-      })),
-    );
-    if (rows.length > 0) await manager.query(INSERT_DELIVERIES, [JSON.stringify(rows), new Date(now)]);
   }
 }
 

@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import type { WebhookAnswer } from '@countersign/contracts';
+import type { RotatedSecretAnswer, WebhookAnswer } from '@countersign/contracts';
 import { Clock, ProblemError, uuidV7 } from '@countersign/platform';
 import { SafeHttp } from '@countersign/safe-http';
 import { generateSecret } from '@countersign/webhooks';
@@ -10,6 +10,8 @@ import { invalidDocument, type EndpointChanges, type NewEndpoint } from './endpo
 import { EndpointStore } from './endpoint-store';
 
 const SECRET_BYTES = 32;
+/** Time for a receiver to learn its new secret. */
+const OVERLAP_MS = 86_400_000;
 
 /**
  * Changes to webhook endpoints. Each is recorded before its transaction commits: a change that the trail did not
@@ -47,6 +49,20 @@ export class EndpointAdmin {
       const action = changes.disabled === true && !before.disabled ? 'disabled' : 'updated';
       await this.events.record({ action, webhookId: id, url: before.url, author, details: { ...changes } });
       return await this.lock(manager, id);
+    });
+  }
+
+  /** @throws ProblemError 404; UnavailableError */
+  rotateSecret(id: string, author: string): Promise<RotatedSecretAnswer> {
+    const secret = generateSecret(randomBytes(SECRET_BYTES));
+    const previousExpiresAt = new Date(this.clock.now() + OVERLAP_MS);
+    const previousSecretExpiresAt = previousExpiresAt.toISOString();
+    return this.database.transaction(async (manager) => {
+      const { url } = await this.lock(manager, id);
+      await this.store.rotateSecret(manager, id, { secret, previousExpiresAt });
+      const details = { previousSecretExpiresAt };
+      await this.events.record({ action: 'rotated', webhookId: id, url, author, details });
+      return { secret, previousSecretExpiresAt };
     });
   }
 

@@ -4,7 +4,7 @@ import { createEvent, currentTrace } from '@countersign/platform';
 import { Injectable } from '@nestjs/common';
 import { AuditConfig } from '../config';
 
-export type EndpointAction = 'created' | 'updated' | 'disabled' | 'deleted' | 'test';
+export type EndpointAction = 'created' | 'updated' | 'disabled' | 'deleted' | 'rotated' | 'test';
 
 export interface EndpointActivity {
   action: EndpointAction;
@@ -20,6 +20,7 @@ const TYPES: Record<EndpointAction, EventType> = {
   updated: 'dev.countersign.webhook.updated.v1',
   disabled: 'dev.countersign.webhook.disabled.v1',
   deleted: 'dev.countersign.webhook.deleted.v1',
+  rotated: 'dev.countersign.webhook.secret_rotated.v1',
   test: 'dev.countersign.webhook.test.v1',
 };
 

@@ -44,36 +44,41 @@ export const endpointAnswerSchema = z
     disabled: z.boolean(),
     disabledReason: z.string().nullable(),
     createdAt: z.string(),
+    publicKey: z.string(),
   })
   .meta({ id: 'Webhook' });
 export const newEndpointAnswerSchema = endpointAnswerSchema.extend({ secret: z.string() }).meta({ id: 'NewWebhook' });
 export const endpointPageSchema = z
   .object({ items: z.array(endpointAnswerSchema), nextCursor: z.string().nullable() })
   .meta({ id: 'WebhookPage' });
-export const deliveryPageSchema = z
+export const rotatedSecretSchema = z.object({ secret: z.string(), previousSecretExpiresAt: z.string() });
+const attemptSchema = z.object({
+  at: z.string(),
+  responseStatus: z.number().nullable(),
+  error: z.string().nullable(),
+  durationMs: z.number(),
+});
+export const deliverySchema = z
   .object({
-    items: z.array(
-      z.object({
-        id: z.string(),
-        webhookId: z.string(),
-        eventId: z.string(),
-        eventType: z.string(),
-        status: z.enum(['pending', 'retrying', 'delivered', 'dead']),
-        attempts: z.array(
-          z.object({
-            at: z.string(),
-            responseStatus: z.number().nullable(),
-            error: z.string().nullable(),
-            durationMs: z.number(),
-          }),
-        ),
-        nextAttemptAt: z.string().nullable(),
-        createdAt: z.string(),
-      }),
-    ),
-    nextCursor: z.string().nullable(),
+    id: z.string(),
+    webhookId: z.string(),
+    eventId: z.string(),
+    eventType: z.string(),
+    endpointSequence: z.string().nullable(),
+    status: z.enum(['pending', 'retrying', 'delivered', 'dead']),
+    attempts: z.array(attemptSchema),
+    nextAttemptAt: z.string().nullable(),
+    createdAt: z.string(),
   })
+  .meta({ id: 'Delivery' });
+export const deliveryPageSchema = z
+  .object({ items: z.array(deliverySchema), nextCursor: z.string().nullable() })
   .meta({ id: 'DeliveryPage' });
+
+/** Query of `POST /v1/webhooks/{id}/recover`. */
+export const recoverQuery = z.strictObject({
+  since: z.iso.datetime({ offset: true }).transform((text) => new Date(text)),
+});
 
 /** A body as its schema wants it. @throws ProblemError `invalid-document` with the JSON Pointer of each error */
 export function parseBody<T>(schema: z.ZodType<T>, body: unknown): T {

@@ -1,5 +1,7 @@
+import { createHmac, type KeyObject } from 'node:crypto';
 import type { Page, WebhookAnswer } from '@countersign/contracts';
-import { derivePurposeKey, seal, unseal } from '@countersign/platform';
+import { derivePurposeKey, ed25519Key, seal, unseal } from '@countersign/platform';
+import { formatPublicKey } from '@countersign/webhooks';
 import { Injectable } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
 import { AuditConfig } from '../config';
@@ -25,21 +27,19 @@ interface EndpointRow {
   createdAt: Date;
 }
 
-function asAnswer({ position: _, createdAt, ...row }: EndpointRow): WebhookAnswer {
-  return { ...row, disabled: row.disabledReason !== null, createdAt: createdAt.toISOString() };
-}
-
 /** Webhook endpoints as stored; secrets only ever sealed. Methods with a manager are steps of its transaction. */
 @Injectable()
 export class EndpointStore {
   private readonly sealingKey: Buffer;
   private readonly openingKeys: Buffer[];
+  private readonly signingSecret: Buffer;
 
   constructor(
     private readonly database: AuditDatabase,
     { encryptionKey, previousEncryptionKey }: AuditConfig,
   ) {
     this.sealingKey = derivePurposeKey(encryptionKey, 'webhook-secrets');
+    this.signingSecret = derivePurposeKey(encryptionKey, 'webhook-signing');
     const previous = previousEncryptionKey === undefined ? [] : [previousEncryptionKey];
     this.openingKeys = [this.sealingKey, ...previous.map((key) => derivePurposeKey(key, 'webhook-secrets'))];
   }
@@ -50,13 +50,13 @@ export class EndpointStore {
       `SELECT ${COLUMNS} FROM audit.webhook_endpoint WHERE position > $1::bigint ORDER BY position LIMIT $2`,
       [cursor ?? '0', limit + 1],
     );
-    return pageOf(rows, limit, { position: (row) => row.position, item: asAnswer });
+    return pageOf(rows, limit, { position: (row) => row.position, item: (row) => this.asAnswer(row) });
   }
 
   async find(id: string): Promise<WebhookAnswer | null> {
     const sql = `SELECT ${COLUMNS} FROM audit.webhook_endpoint WHERE id = $1`;
     const [row] = await this.database.query<EndpointRow>(sql, [id]);
-    return row === undefined ? null : asAnswer(row);
+    return row === undefined ? null : this.asAnswer(row);
   }
 
   async insert(
@@ -70,14 +70,14 @@ export class EndpointStore {
       [id, url, seal(Buffer.from(secret), this.sealingKey), types, issuers, roles, outcomes, createdAt],
     );
     if (row === undefined) throw new Error('an inserted endpoint was not returned');
-    return asAnswer(row);
+    return this.asAnswer(row);
   }
 
   /** Holds the endpoint until the transaction ends; null when there is none. */
   async lock(manager: EntityManager, id: string): Promise<WebhookAnswer | null> {
     const sql = `SELECT ${COLUMNS} FROM audit.webhook_endpoint WHERE id = $1 FOR NO KEY UPDATE`;
     const [row] = await manager.query<EndpointRow[]>(sql, [id]);
-    return row === undefined ? null : asAnswer(row);
+    return row === undefined ? null : this.asAnswer(row);
   }
 
   async update(manager: EntityManager, id: string, changes: EndpointChanges): Promise<void> {
@@ -89,6 +89,19 @@ export class EndpointStore {
     );
     if (changes.disabled === false) await this.enable(manager, id);
     if (changes.disabled === true) await this.disable(manager, id, 'requested');
+  }
+
+  /** The one before is good, too, until it expires. */
+  async rotateSecret(
+    manager: EntityManager,
+    id: string,
+    next: { secret: string; previousExpiresAt: Date },
+  ): Promise<void> {
+    await manager.query(
+      `UPDATE audit.webhook_endpoint SET previous_sealed_secret = sealed_secret, previous_secret_expires_at = $3,
+         sealed_secret = $2 WHERE id = $1`,
+      [id, seal(Buffer.from(next.secret), this.sealingKey), next.previousExpiresAt],
+    );
   }
 
   /** What still waited for this endpoint is a dead letter from now on. */
@@ -111,6 +124,16 @@ export class EndpointStore {
   /** @throws SealError when neither encryption key opens it */
   openSecret(sealed: Buffer): string {
     return unseal(sealed, ...this.openingKeys).toString();
+  }
+
+  /** Ed25519, for `v1a` signatures; made from the encryption key for each endpoint, stored nowhere. */
+  signingKey(id: string): KeyObject {
+    return ed25519Key(createHmac('sha256', this.signingSecret).update(id).digest());
+  }
+
+  private asAnswer({ position: _, createdAt, ...row }: EndpointRow): WebhookAnswer {
+    const publicKey = formatPublicKey(this.signingKey(row.id));
+    return { ...row, disabled: row.disabledReason !== null, createdAt: createdAt.toISOString(), publicKey };
   }
 
   private async enable(manager: EntityManager, id: string): Promise<void> {

@@ -1,6 +1,6 @@
-import type { DeliveryAnswer, Page, WebhookAnswer } from '@countersign/contracts';
-import { Author, ProblemError, RequireAction } from '@countersign/platform';
-import { Body, Controller, Delete, Get, HttpCode, Param, Patch, Post, Query, Res } from '@nestjs/common';
+import type { DeliveryAnswer, Page, RotatedSecretAnswer, WebhookAnswer } from '@countersign/contracts';
+import { Author, RequireAction } from '@countersign/platform';
+import { Body, Controller, Delete, Get, Header, HttpCode, Patch, Post, Query, Res } from '@nestjs/common';
 import {
   ApiAcceptedResponse,
   ApiBearerAuth,
@@ -14,6 +14,7 @@ import {
 import type { FastifyReply } from 'fastify';
 import { z } from 'zod';
 import { DeliveryReader } from '../deliveries/delivery-reader';
+import { Redelivery } from '../deliveries/redelivery';
 import { pageQuerySchema, type PageQuery } from '../paging';
 import { EndpointAdmin } from './endpoint-admin';
 import {
@@ -24,19 +25,11 @@ import {
   newEndpointAnswerSchema,
   newEndpointSchema,
   parseBody,
+  recoverQuery,
+  rotatedSecretSchema,
 } from './endpoint-schema';
 import { EndpointStore } from './endpoint-store';
-
-const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
-
-/** Path parameter `id`; what cannot be one is not found. */
-const Id = (): ParameterDecorator =>
-  Param('id', {
-    transform: (id: string): string => {
-      if (UUID.test(id)) return id;
-      throw new ProblemError('not-found', 'There is no such webhook.');
-    },
-  });
+import { Id } from '../path-id';
 
 const bodyOf = (schema: z.ZodType): MethodDecorator =>
   ApiBody({ schema: z.toJSONSchema(schema, { target: 'openapi-3.0', io: 'input' }) as Record<string, unknown> });
@@ -51,6 +44,7 @@ export class WebhooksController {
     private readonly admin: EndpointAdmin,
     private readonly store: EndpointStore,
     private readonly deliveries: DeliveryReader,
+    private readonly redelivery: Redelivery,
   ) {}
 
   @Post()
@@ -106,6 +100,28 @@ export class WebhooksController {
   ): Promise<Page<DeliveryAnswer>> {
     await this.admin.find(id);
     return this.deliveries.list(id, query);
+  }
+
+  @Post(':id/rotate-secret')
+  @HttpCode(200)
+  @Header('cache-control', 'no-store')
+  @ApiOperation({ summary: 'Replace the secret; the one before is good for another day' })
+  @ApiOkResponse({ description: 'The new secret, shown in this answer only', standardSchema: rotatedSecretSchema })
+  rotateSecret(@Id() id: string, @Author() author: string): Promise<RotatedSecretAnswer> {
+    return this.admin.rotateSecret(id, author);
+  }
+
+  @Post(':id/recover')
+  @HttpCode(202)
+  @ApiOperation({
+    summary: 'Deliver again what the webhook has not taken since a time, and what it missed while disabled',
+  })
+  @ApiAcceptedResponse({ description: 'On its way', standardSchema: z.object({ recovered: z.int() }) })
+  recover(
+    @Id() id: string,
+    @Query({ schema: recoverQuery }) { since }: z.infer<typeof recoverQuery>,
+  ): Promise<{ recovered: number }> {
+    return this.redelivery.recover(id, since);
   }
 
   @Post(':id/test')

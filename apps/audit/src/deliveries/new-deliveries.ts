@@ -1,0 +1,64 @@
+import type { RecordedEvent } from '@countersign/contracts';
+import { uuidV7 } from '@countersign/platform';
+import type { EntityManager } from 'typeorm';
+import { wantedBy, type MatchingEndpoint } from '../webhooks/endpoint-matching';
+import { EMPTY_CHAIN, nextChainHead, type ChainLink } from './delivered-event';
+
+const INSERT = `
+  INSERT INTO audit.delivery
+    (id, webhook_id, event_id, event_type, status, next_attempt_at, created_at, endpoint_sequence, chain_head)
+  SELECT id, webhook_id, event_id, event_type, 'pending', $2, $2, endpoint_sequence, decode(chain_head, 'base64')
+  FROM jsonb_to_recordset($1::jsonb) AS i
+    (id uuid, webhook_id uuid, event_id text, event_type text, endpoint_sequence bigint, chain_head text)`;
+
+interface Chain {
+  deliveries: string;
+  chainHead: Buffer | null;
+}
+
+/** Queues events that are not queued for these endpoints yet, in their order; resolves with how many deliveries it made. */
+export async function insertDeliveries(
+  manager: EntityManager,
+  events: readonly RecordedEvent[],
+  endpoints: readonly MatchingEndpoint[],
+  now: number,
+): Promise<number> {
+  let made = 0;
+  for (const endpoint of endpoints) {
+    const wanted = events.filter((event) => wantedBy(event)(endpoint));
+    if (wanted.length === 0) continue;
+    const links = await extendChain(manager, endpoint.id, wanted);
+    const rows = wanted.map((event, index) => asRow(event, endpoint.id, links[index] as ChainLink, uuidV7(now)));
+    await manager.query(INSERT, [JSON.stringify(rows), new Date(now)]);
+    made += rows.length;
+  }
+  return made;
+}
+
+/** One writer to a chain at a time: the endpoint's row is held until the transaction ends. */
+async function extendChain(manager: EntityManager, id: string, events: readonly RecordedEvent[]): Promise<ChainLink[]> {
+  const [chain] = await manager.query<Chain[]>(
+    'SELECT deliveries, chain_head AS "chainHead" FROM audit.webhook_endpoint WHERE id = $1 FOR NO KEY UPDATE',
+    [id],
+  );
+  let [count, head] = [Number(chain?.deliveries ?? 0), chain?.chainHead ?? EMPTY_CHAIN];
+  const links = events.map((event) => {
+    [count, head] = [count + 1, nextChainHead(head, event)];
+    return { endpointSequence: String(count), chainHead: head };
+  });
+  await manager.query('UPDATE audit.webhook_endpoint SET deliveries = $2, chain_head = $3 WHERE id = $1', [
+    id,
+    count,
+    head,
+  ]);
+  return links;
+}
+
+const asRow = ({ id, type }: RecordedEvent, webhookId: string, link: ChainLink, deliveryId: string) => ({
+  id: deliveryId,
+  webhook_id: webhookId,
+  event_id: id,
+  event_type: type,
+  endpoint_sequence: link.endpointSequence,
+  chain_head: link.chainHead.toString('base64'),
+});
