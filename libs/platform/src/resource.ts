@@ -7,7 +7,8 @@ export interface Resource {
 }
 
 /** The dependencies by the name that health and logs give them. */
-export type DependencyName = 'nats' | 'redis' | 'postgres' | 'policy' | 'discovery' | 'exchange' | 'audit-stream' | 'audit-log';
+export type DependencyName =
+  'nats' | 'redis' | 'postgres' | 'policy' | 'discovery' | 'exchange' | 'audit-stream' | 'audit-log';
 
 /** A dependency does not answer: 503 with Retry-After wherever it surfaces. The cause goes to the log only. */
 export class UnavailableError extends Error {
