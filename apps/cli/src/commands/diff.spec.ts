@@ -166,6 +166,17 @@ Role/gone deleted
     expect(JSON.parse(out)).toMatchObject({ changes: [{ after: { spec: { a: '0123', b: 7, c: '1e3' } } }] });
   });
 
+  it('passes on which errors of lint are meant, and shows what lint says', async () => {
+    const found = { rule: 'CS003', severity: 'warning', resource: { kind: 'Role', name: 'same' }, path: '/spec' };
+    const findings = [{ ...found, message: 'too broad', admits: [], fix: 'Narrow it.' }];
+    answers['POST /v1/apply?dryRun=true&allow=CS003%2CCS004'] = { ...dryRun(result('same', 'unchanged')), findings };
+    const { out } = await run(['diff', '-f', 'all.yaml', '--allow', 'CS003', 'CS004']);
+    expect(out).toContain('0 created, 0 updated, 0 deleted\nRole/same\n');
+    expect(out).toContain('too broad');
+    answers['POST /v1/revisions/2/restore?allow=CS003'] = dryRun(result('same', 'unchanged'));
+    expect((await run(['revisions', 'restore', '2', '--allow', 'CS003'])).code).toBe(0);
+  });
+
   it('wants files', async () => {
     expect((await run(['diff'])).code).toBe(2);
     expect((await run(['diff', '-f', 'nowhere.yaml'])).code).toBe(2);

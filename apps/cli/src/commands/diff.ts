@@ -4,6 +4,7 @@ import { callApi } from '../api';
 import { readDocuments } from '../document-sources';
 import { EXIT, Failure } from '../failure';
 import { outputOption, print, type Output } from '../format';
+import { formatFindings } from '../format-findings';
 import { formatChanges, type ShownChange } from '../format-changes';
 import { parseDocuments } from '../parse-documents';
 import type { Terminal } from '../terminal';
@@ -12,6 +13,7 @@ interface Options {
   filename: string[];
   prune?: boolean;
   exitCode?: boolean;
+  allow?: string[];
   output?: Output;
 }
 
@@ -22,20 +24,22 @@ export const diffCommand = (terminal: Terminal): Command =>
     .requiredOption('-f, --filename <path...>', 'file, folder, or - for standard input')
     .option('--prune', 'as if documents that are not among these were deleted')
     .option('--exit-code', 'exit 1 when there are differences')
+    .option('--allow <rules...>', 'let errors of these rules of lint pass, such as CS003')
     .addOption(outputOption())
-    .action(async ({ filename, prune, exitCode, output }: Options) => {
+    .action(async ({ filename, prune, exitCode, allow, output }: Options) => {
       const { text, placeOf } = await readDocuments(terminal, filename);
       const answer = await callApi<ApplyAnswer>(terminal, {
         method: 'POST',
         path: '/v1/apply',
-        query: { dryRun: 'true', prune: prune ? 'true' : undefined },
+        query: { dryRun: 'true', prune: prune ? 'true' : undefined, allow: allow?.join(',') },
         contentType: 'application/yaml',
         body: text,
         placeOf,
       });
       const changes = await changesOf(terminal, answer, text);
       const { revision, findings } = answer;
-      print(terminal, output, { revision, changes, findings }, () => formatChanges(terminal, changes));
+      const found = (): string => (findings.length === 0 ? '' : formatFindings(terminal, findings));
+      print(terminal, output, { revision, changes, findings }, () => formatChanges(terminal, changes) + found());
       if (exitCode && changes.length > 0) throw new Failure(EXIT.refused, `${changes.length} documents differ`);
     });
 

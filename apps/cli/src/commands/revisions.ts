@@ -37,15 +37,22 @@ const showCommand = (terminal: Terminal): Command =>
       print(terminal, output, answer, () => formatFields(headOf(answer)) + formatChanges(terminal, answer.diff));
     });
 
+interface RestoreOptions {
+  dryRun?: boolean;
+  allow?: string[];
+  output?: Output;
+}
+
 const restoreCommand = (terminal: Terminal): Command =>
   new Command('restore')
     .description("bring the API's documents back to what they were after a revision, as a new revision")
     .argument('<revision>', 'its number', numberOf)
     .option('--dry-run', 'say what would change, change nothing')
+    .option('--allow <rules...>', 'let errors of these rules of lint pass, such as CS003')
     .addOption(outputOption())
-    .action(async (revision: number, { dryRun, output }: { dryRun?: boolean; output?: Output }) => {
+    .action(async (revision: number, { dryRun, allow, output }: RestoreOptions) => {
       const path = `/v1/revisions/${revision}/restore`;
-      const query = { dryRun: dryRun ? 'true' : undefined };
+      const query = { dryRun: dryRun ? 'true' : undefined, allow: allow?.join(',') };
       const answer = await callApi<ApplyAnswer>(terminal, { method: 'POST', path, query });
       print(terminal, output, answer, () => formatApplied(terminal, answer));
     });
