@@ -69,7 +69,7 @@ describe('the record of exchanges', () => {
       unverified: null,
       ...{ audience: ['a'], resource: ['https://r'], scope: 'role:deploy', sourceIp: '203.0.113.7' },
       narrowedTo: { roles: ['deploy'], policies: null, permissions },
-      ...{ roles: ['deploy'], policies: ['p'], statements },
+      ...{ roles: ['deploy'], policies: ['p'], statements, revision: 3 },
       decidable: true,
     });
     expect(await recorded.findByTraceId('t')).toMatchObject([
