@@ -38,37 +38,39 @@ const isObject = (value: unknown): value is Record<string, unknown> =>
 
 /** Compiles a condition whose values are lists of strings; says everything that is wrong with it. */
 export function compileCondition(condition: unknown, path: string, options: { templates: boolean }): CompiledCondition {
-  if (!isObject(condition)) return problem(path, 'invalid_type', 'must be an object of operators');
-  return merge(
-    Object.entries(condition).map(([written, keys]) => {
-      const operatorPath = `${path}/${escapePointer(written)}`;
-      const operator = parseOperator(written);
-      if (!operator) return problem(operatorPath, 'unknown_operator', unknownOperator(written));
-      if (!isObject(keys)) return problem(operatorPath, 'invalid_type', 'must be an object of keys');
-      const entries = Object.entries(keys);
-      if (entries.length === 0) return problem(operatorPath, 'empty_object', 'must name at least one key');
-      return merge(
-        entries.map(([key, values]) =>
-          compileCheck({ operator, key, values, path: `${operatorPath}/${escapePointer(key)}` }, options.templates),
-        ),
-      );
-    }),
-  );
+  const compiled: CompiledCondition = { checks: [], problems: [] };
+  if (!isObject(condition)) report(compiled, path, 'invalid_type', 'must be an object of operators');
+  else
+    for (const [written, keys] of Object.entries(condition)) {
+      compileOperator(compiled, { written, keys, path: `${path}/${escapePointer(written)}` }, options.templates);
+    }
+  return compiled;
+}
+
+interface RawOperator {
+  written: string;
+  keys: unknown;
+  path: string;
+}
+
+function compileOperator(compiled: CompiledCondition, { written, keys, path }: RawOperator, templates: boolean): void {
+  const operator = parseOperator(written);
+  if (!operator) return report(compiled, path, 'unknown_operator', unknownOperator(written));
+  if (!isObject(keys)) return report(compiled, path, 'invalid_type', 'must be an object of keys');
+  const entries = Object.entries(keys);
+  if (entries.length === 0) return report(compiled, path, 'empty_object', 'must name at least one key');
+  for (const [key, values] of entries) {
+    compileCheck(compiled, { operator, key, values, path: `${path}/${escapePointer(key)}` }, templates);
+  }
 }
 
 const unknownOperator = (written: string): string =>
   `unknown operator "${written.slice(0, 64)}"; the operators are ${operatorNames.join(', ')}, ` +
   'each but Null also with the prefix ForAnyValue: or ForAllValues: and the suffix IfExists';
 
-const problem = (path: string, code: string, message: string): CompiledCondition => ({
-  checks: [],
-  problems: [{ path, code, message }],
-});
-
-const merge = (parts: readonly CompiledCondition[]): CompiledCondition => ({
-  checks: parts.flatMap((part) => part.checks),
-  problems: parts.flatMap((part) => part.problems),
-});
+/** One list for all: parts of parts would be put together again and again. */
+const report = ({ problems }: CompiledCondition, path: string, code: string, message: string): void =>
+  void problems.push({ path, code, message });
 
 interface RawCheck {
   operator: Operator;
@@ -77,21 +79,22 @@ interface RawCheck {
   path: string;
 }
 
-function compileCheck({ operator, key, values, path }: RawCheck, templates: boolean): CompiledCondition {
+function compileCheck(
+  compiled: CompiledCondition,
+  { operator, key, values, path }: RawCheck,
+  templates: boolean,
+): void {
   const attribute = parseKey(key);
-  if (!attribute) {
-    const message =
-      'must be jwt:<claim>, ctx:sourceIp, ctx:time, ctx:audience, or a subject:, resource:, action: or context: property';
-    return problem(path, 'unknown_key', message);
-  }
-  if (!isTextList(values)) return problem(path, 'invalid_type', 'must be a list of strings');
-  if (values.length === 0) return problem(path, 'empty_list', 'must name at least one value');
+  if (!attribute) return report(compiled, path, 'unknown_key', unknownKey);
+  if (!isTextList(values)) return report(compiled, path, 'invalid_type', 'must be a list of strings');
+  if (values.length === 0) return report(compiled, path, 'empty_list', 'must name at least one value');
   const { test, problems } = compileValues(operator.comparison, values, templates);
-  return {
-    checks: [{ path, operator, key, attribute, values: [...values], test }],
-    problems: problems.map(({ index, code, message }) => ({ path: `${path}/${index}`, code, message })),
-  };
+  compiled.checks.push({ path, operator, key, attribute, values: [...values], test });
+  for (const { index, code, message } of problems) report(compiled, `${path}/${index}`, code, message);
 }
+
+const unknownKey =
+  'must be jwt:<claim>, ctx:sourceIp, ctx:time, ctx:audience, or a subject:, resource:, action: or context: property';
 
 const isTextList = (value: unknown): value is string[] =>
   Array.isArray(value) && value.every((item) => typeof item === 'string');

@@ -73,8 +73,7 @@ export const operatorSpellings: readonly string[] = [...operatorNames, ...Object
       ]),
 );
 
-/** Reads an operator as written in a document; null when there is no such operator (case counts). */
-export function parseOperator(written: string): Operator | null {
+function readOperator(written: string): Operator | null {
   const qualified = quantifiers.find(({ prefix }) => written.startsWith(prefix));
   const { prefix, quantifier } = qualified ?? { prefix: '', quantifier: null };
   const ifExists = written.endsWith(existsSuffix);
@@ -86,5 +85,11 @@ export function parseOperator(written: string): Operator | null {
   return { name: `${prefix}${base}${ifExists ? existsSuffix : ''}`, ...found, quantifier, ifExists };
 }
 
-const own = <T>(record: Record<string, T>, key: string): T | undefined =>
-  Object.hasOwn(record, key) ? record[key] : undefined;
+const operators = new Map(operatorSpellings.map((spelling) => [spelling, readOperator(spelling)]));
+
+/** Reads an operator as written in a document; null when there is no such operator (case counts). */
+export const parseOperator = (written: string): Operator | null => operators.get(written) ?? null;
+
+function own<T>(record: Record<string, T>, key: string): T | undefined {
+  return Object.hasOwn(record, key) ? record[key] : undefined;
+}

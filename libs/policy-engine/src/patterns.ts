@@ -7,7 +7,7 @@ export const patternLimits = { length: 512, stars: 16 };
 export type Template = readonly (string | { claim: string })[];
 
 export interface Pattern {
-  /** Tokens, and the claims whose values come between them as literal text. */
+  /** Tokens, and the claims whose values come between them as literal text; empty when no value is needed. */
   readonly parts: readonly (Tokens | { claim: string })[];
   /** Set when no value is needed. */
   readonly program: Program | null;
@@ -33,7 +33,8 @@ export function parseTemplate(text: string): Template | null {
 export function compilePattern(template: Template): Pattern {
   const parts = template.map((part) => (typeof part === 'string' ? tokenize(part) : part));
   const needsValues = parts.some((part) => 'claim' in part);
-  return { parts, program: needsValues ? null : toProgram(parts.flatMap((part) => ('claim' in part ? [] : part))) };
+  if (needsValues) return { parts, program: null };
+  return { parts: [], program: toProgram(parts.flatMap((part) => ('claim' in part ? [] : part))) };
 }
 
 /**

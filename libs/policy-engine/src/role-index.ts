@@ -38,7 +38,7 @@ export function buildRoleIndex(roles: readonly CompiledRole[], pin: 'jwt:iss' | 
   const grouped = new Map<string, CompiledRole[]>();
   for (const role of roles) {
     const values = pin === 'jwt:iss' ? role.issuers : role.subjectTypes;
-    for (const value of new Set(values)) append(grouped, value, role);
+    for (const value of eachOnce(values)) append(grouped, value, role);
   }
   const buckets = new Map([...grouped].map(([value, members]) => [value, buildBucket(members, pin)]));
   return {
@@ -48,24 +48,39 @@ export function buildRoleIndex(roles: readonly CompiledRole[], pin: 'jwt:iss' | 
 }
 
 function buildBucket(roles: readonly CompiledRole[], pin: string): Bucket {
-  const handles = new Map(roles.map((role) => [role, handlesOf(role, pin)]));
-  const counts = new Map<string, number>();
-  for (const handle of [...handles.values()].flat()) {
-    for (const value of handle.values) increment(counts, countKey(handle, value));
-  }
+  const counts = countHandles(roles, pin);
   const lookups = new Map<string, Lookup>();
   const rest: CompiledRole[] = [];
-  for (const [role, own] of handles) {
-    const best = mostSelective(own, counts);
+  for (const role of roles) {
+    const best = mostSelective(handlesOf(role, pin), counts);
     if (best) enter(lookups, best, role);
     else rest.push(role);
   }
   return { lookups: [...lookups.values()].map(withLengths), rest, readsGroups: roles.some(readsGroups) };
 }
 
-const countKey = (handle: Handle, value: string): string => `${handle.kind} ${handle.key} ${value}`;
+/** By kind and key, then by value: how many roles can be found by it. */
+type Counts = ReadonlyMap<string, ReadonlyMap<string, number>>;
 
-const increment = (counts: Map<string, number>, key: string) => counts.set(key, (counts.get(key) ?? 0) + 1);
+const countKey = ({ kind, key }: Handle): string => `${kind} ${key}`;
+
+/** The handles themselves are not kept: among many roles they would take more memory than the index. */
+function countHandles(roles: readonly CompiledRole[], pin: string): Counts {
+  const counts = new Map<string, Map<string, number>>();
+  for (const role of roles) {
+    for (const handle of handlesOf(role, pin)) countHandle(counts, handle);
+  }
+  return counts;
+}
+
+function countHandle(counts: Map<string, Map<string, number>>, handle: Handle): void {
+  const key = countKey(handle);
+  const ofKey = counts.get(key) ?? new Map<string, number>();
+  if (ofKey.size === 0) counts.set(key, ofKey);
+  for (const value of handle.values) ofKey.set(value, (ofKey.get(value) ?? 0) + 1);
+}
+
+const eachOnce = (values: readonly string[]): Iterable<string> => (values.length > 1 ? new Set(values) : values);
 
 function append<K>(map: Map<K, CompiledRole[]>, key: K, role: CompiledRole): void {
   const list = map.get(key);
@@ -86,9 +101,11 @@ function handleOf(check: Check): Handle | null {
   return prefixes.includes('') ? null : { key, attribute, kind: 'prefix', values: prefixes };
 }
 
-function mostSelective(handles: readonly Handle[], counts: ReadonlyMap<string, number>): Handle | null {
-  const load = (handle: Handle) =>
-    handle.values.reduce((sum, value) => sum + (counts.get(countKey(handle, value)) ?? 0), 0);
+function mostSelective(handles: readonly Handle[], counts: Counts): Handle | null {
+  const load = (handle: Handle): number => {
+    const ofKey = counts.get(countKey(handle));
+    return handle.values.reduce((sum, value) => sum + (ofKey?.get(value) ?? 0), 0);
+  };
   return handles.reduce<Handle | null>((best, next) => (best && load(best) <= load(next) ? best : next), null);
 }
 
@@ -96,7 +113,7 @@ function enter(lookups: Map<string, Lookup>, handle: Handle, role: CompiledRole)
   const known = lookups.get(handle.key);
   const lookup: Lookup = known ?? { attribute: handle.attribute, exact: new Map(), prefix: new Map() };
   if (!known) lookups.set(handle.key, lookup);
-  for (const value of new Set(handle.values)) append(lookup[handle.kind], value, role);
+  for (const value of eachOnce(handle.values)) append(lookup[handle.kind], value, role);
 }
 
 const withLengths = (lookup: Lookup) => ({

@@ -34,17 +34,24 @@ export function equality(templates: boolean, folding: Folding): ValueKind<Templa
   return {
     parse: (text) => parseText(text, templates),
     test: (values) => {
-      const literals = new Set(values.filter(isLiteral).map(([text]) => fold(text, folding)));
+      const isOneOf = membership(values.filter(isLiteral).map(([text]) => fold(text, folding)));
       const open = values.filter((template) => !isLiteral(template));
       return (value, valueOf) => {
         if (!isPlainText(value)) return null;
         const folded = fold(value, folding);
-        if (literals.has(folded)) return true;
+        if (isOneOf(folded)) return true;
         const filled = open.map((template) => fill(template, valueOf));
         return anyTrue(filled.map((expected) => (expected === null ? null : fold(expected, folding) === folded)));
       };
     },
   };
+}
+
+/** Most lists are short: a set for each of them would cost more memory than it saves time. */
+function membership(texts: readonly string[]): (text: string) => boolean {
+  if (texts.length <= 8) return (text) => texts.includes(text);
+  const known = new Set(texts);
+  return (text) => known.has(text);
 }
 
 /** Patterns with `*` and `?` over the whole string. */

@@ -1,0 +1,191 @@
+/**
+ * What a decision costs as the roles grow, and what compiling all documents costs.
+ *
+ *   npx tsc -b libs/policy-engine && node --expose-gc libs/policy-engine/bench/decide.bench.mjs [--json] [rounds]
+ *
+ * CPU time by rounds that go through all sizes within one run: what disturbs one disturbs the others. The minimum over
+ * the rounds counts. Budgets: a decision among 100,000 roles costs at most 3 times one among 10, and 100,000 documents
+ * compile in under 5 s. It ends with 1 when one of them is not kept.
+ */
+import engine from '../dist/index.js';
+
+const { compileSnapshot, decideExchange, evaluatePermission } = engine;
+const BUDGET = { ratio: 3, compileSeconds: 5 };
+const SIZES = [10, 1_000, 100_000];
+const PER_ROUND = 20_000;
+
+const isJson = process.argv.includes('--json');
+const [rounds = 15] = process.argv
+  .slice(2)
+  .filter((arg) => arg !== '--json')
+  .map(Number);
+
+const iss = 'https://token.actions.githubusercontent.com';
+const publicUrl = 'https://sts.example.com';
+
+/** Roles of one issuer, as organisations write them: by ids, by subject, by pattern, by group. */
+const conditions = [
+  (n) => ({
+    StringEqual: { 'jwt:repository_owner_id': ['1'], 'jwt:repository_id': [`${n}`], 'jwt:ref': ['refs/heads/main'] },
+  }),
+  (n) => ({
+    StringEqual: { 'jwt:sub': [`repo:acme/svc-${n}:ref:refs/heads/main`, `repo:acme/svc-${n}:environment:prod`] },
+  }),
+  (n) => ({ StringEqual: { 'jwt:repository_owner_id': ['1'] }, StringLike: { 'jwt:sub': [`repo:acme/svc-${n}:*`] } }),
+  (n) => ({
+    StringEqual: { 'jwt:repository_owner_id': ['1'] },
+    'ForAnyValue:StringEqual': { 'jwt:teams': [`team-${n}`] },
+  }),
+];
+
+const defaults = {
+  principal: null,
+  audience: [],
+  multipleAudiences: false,
+  maxTokenExpiry: null,
+  allowedEvents: [],
+  trustedIps: [],
+  maxUses: 0,
+  shadow: false,
+  disabled: false,
+};
+
+const policyOf = (n) => ({
+  kind: 'Policy',
+  name: `p${n}`,
+  spec: {
+    statement: [
+      { sid: 'allow', effect: 'Allow', action: ['Function:*'], resource: [`team-${n}:*`], condition: null },
+      { sid: 'deny', effect: 'Deny', action: ['Function:Delete'], resource: ['*:prod-*'], condition: null },
+    ],
+  },
+});
+
+function roleOf(n) {
+  const { StringEqual, ...rest } = conditions[n % conditions.length](n);
+  const condition = { ...rest, StringEqual: { 'jwt:iss': [iss], ...StringEqual } };
+  return { kind: 'Role', name: `r${n}`, spec: { ...defaults, policy: [`p${n % 100}`], condition } };
+}
+
+const issuer = { kind: 'JwtIssuer', name: 'github', spec: { iss, platform: 'github', disabled: false } };
+const documentsOf = (roles) => [
+  issuer,
+  ...Array.from({ length: 100 }, (_, n) => policyOf(n)),
+  ...Array.from({ length: roles }, (_, n) => roleOf(n)),
+];
+
+/** Tokens that one role each lets in, by every kind of condition, and one that none does. */
+const requestsOf = (roles) =>
+  [0, 1, 2, 3, 5].map((offset) => {
+    const n = offset === 5 ? -1 : Math.floor(roles / 8) * 4 + offset;
+    return {
+      issuer: 'github',
+      claims: {
+        iss,
+        sub: `repo:acme/svc-${n}:ref:refs/heads/main`,
+        repository_owner_id: '1',
+        repository_id: `${n}`,
+        ref: 'refs/heads/main',
+        event_name: 'push',
+        teams: ['everybody', `team-${n}`],
+      },
+      audiences: [],
+      roles: null,
+      policies: null,
+      sourceIp: '192.0.2.1',
+      now: 0,
+    };
+  });
+
+const cpu = () => {
+  const { user, system } = process.cpuUsage();
+  return (user + system) / 1_000;
+};
+
+function measure(work) {
+  const since = cpu();
+  work();
+  return cpu() - since;
+}
+
+const heap = () => {
+  globalThis.gc?.();
+  return process.memoryUsage().heapUsed / 1e6;
+};
+
+function build(roles) {
+  const documents = documentsOf(roles);
+  const before = heap();
+  let snapshot;
+  const compileSeconds = measure(() => (snapshot = compileSnapshot({ documents, publicUrl, revision: 1 }))) / 1_000;
+  const megabytes = heap() - before;
+  if (snapshot.errors.length > 0) throw new Error(JSON.stringify(snapshot.errors[0]));
+  return { roles, snapshot, documents: documents.length, compileSeconds, megabytes, requests: requestsOf(roles) };
+}
+
+const decideAll = ({ snapshot, requests }) => {
+  for (let n = 0; n < PER_ROUND; n += 1) decideExchange(snapshot, requests[n % requests.length]);
+};
+
+const permit = { subject: { type: 'access_token', id: 'x', properties: {} }, resourceProperties: {}, context: {} };
+const evaluateAll = ({ snapshot, requests }) => {
+  const [{ claims }] = requests;
+  const request = {
+    ...permit,
+    policies: ['p7'],
+    claims,
+    action: { name: 'Function:Create', properties: {} },
+    resource: 'team-7:x',
+    sourceIp: null,
+    now: 0,
+  };
+  for (let n = 0; n < PER_ROUND; n += 1) evaluatePermission(snapshot, request);
+};
+
+const examined = ({ snapshot, requests }) =>
+  Math.max(...requests.map((r) => decideExchange(snapshot, r).rolesExamined));
+
+const worlds = SIZES.map(build);
+const decide = worlds.map(() => Infinity);
+const evaluate = worlds.map(() => Infinity);
+for (let round = 0; round < rounds; round += 1) {
+  worlds.forEach((world, index) => {
+    decide[index] = Math.min(
+      decide[index],
+      measure(() => decideAll(world)),
+    );
+    evaluate[index] = Math.min(
+      evaluate[index],
+      measure(() => evaluateAll(world)),
+    );
+  });
+}
+
+const rows = worlds.map((world, index) => ({
+  roles: world.roles,
+  decisionMicroseconds: (decide[index] / PER_ROUND) * 1_000,
+  ratio: decide[index] / decide[0],
+  permissionMicroseconds: (evaluate[index] / PER_ROUND) * 1_000,
+  rolesExamined: examined(world),
+  documents: world.documents,
+  compileSeconds: world.compileSeconds,
+  megabytes: globalThis.gc ? world.megabytes : null,
+}));
+
+if (isJson) console.log(JSON.stringify({ budget: BUDGET, rows }));
+else {
+  const number = (value, digits) => (value === null ? '-' : Number(value.toFixed(digits)));
+  console.table(
+    rows.map((row) => ({
+      roles: row.roles,
+      'decision, µs': number(row.decisionMicroseconds, 2),
+      ratio: number(row.ratio, 2),
+      'roles examined': row.rolesExamined,
+      'permission, µs': number(row.permissionMicroseconds, 2),
+      'compile, s': number(row.compileSeconds, 3),
+      'memory, MB': number(row.megabytes, 1),
+    })),
+  );
+}
+const last = rows.at(-1);
+process.exit(last.ratio <= BUDGET.ratio && last.compileSeconds < BUDGET.compileSeconds ? 0 : 1);
