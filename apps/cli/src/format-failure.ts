@@ -40,7 +40,7 @@ function oauthMessage({ error, error_description, trace_id }: OAuthErrorBody): s
 
 function oauthHint({ error_description, trace_id }: OAuthErrorBody): string {
   const known = (refusalHints as Record<string, string | undefined>)[error_description];
-  return [known, `Full reason, for an operator: countersign audit list --trace-id ${trace_id} --output yaml`]
+  return [known, `Full reason, for an operator: countersign explain --trace-id ${trace_id}`]
     .filter((line) => line !== undefined)
     .join('\n      ');
 }

@@ -216,7 +216,7 @@ describe('exchange', () => {
     const result = await run(['exchange', '--token-file', file('token', 'x')]);
     expect(result.code).toBe(1);
     expect(result.err).toContain(hint);
-    expect(result.err).toContain(`audit list --trace-id ${'e'.repeat(32)}`);
+    expect(result.err).toContain(`countersign explain --trace-id ${'e'.repeat(32)}`);
   });
 });
 
