@@ -38,7 +38,7 @@ function testNames(args) {
 
 /** Runs the files alone and one at a time, as nothing else on the machine then disturbs them. */
 function retry(files) {
-  say(`\n${files.length} failed: once more, one at a time`);
+  say(`\n${files.length} files failed: once more, one at a time`);
   return runJest('again.json', ['--runInBand', ...testNames(args), '--runTestsByPath', ...files]).report;
 }
 
