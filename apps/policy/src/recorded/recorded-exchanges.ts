@@ -14,29 +14,6 @@ export interface TimeRange {
   to: Date;
 }
 
-/** How often something had a part in granted exchanges of a range, and when last. */
-export interface Use {
-  kind: 'JwtIssuer' | 'Role' | 'Statement';
-  /** Of a statement, its policy. */
-  name: string;
-  /** Of a statement that has one; null otherwise. */
-  sid: string | null;
-  count: number;
-  lastAt: Date;
-}
-
-const USES = `
-  WITH granted AS (
-    SELECT * FROM policy.recorded_exchanges WHERE family = 'granted' AND time >= $1 AND time <= $2
-  ), used AS (
-    SELECT 'JwtIssuer' AS kind, issuer AS name, NULL AS sid, time FROM granted
-    UNION ALL SELECT 'Role', unnest(roles), NULL, time FROM granted
-    UNION ALL SELECT 'Statement', s.policy, s.sid, time
-      FROM granted, json_to_recordset(statements) AS s (policy text, sid text)
-  )
-  SELECT kind, name, sid, count(*)::int AS count, max(time) AS "lastAt" FROM used WHERE name IS NOT NULL
-  GROUP BY kind, name, sid ORDER BY kind, name, sid`;
-
 /** Policy's own record of the attempts at exchanges of the last 90 days, written by RecordExchanges. */
 @Injectable()
 export class RecordedExchanges {
@@ -96,10 +73,5 @@ export class RecordedExchanges {
         AS undecidable`;
     const [row] = await this.database.query<{ decidable: number; undecidable: number }>(sql, [from, to], READ_LIMIT);
     return row ?? { decidable: 0, undecidable: 0 };
-  }
-
-  /** What had a part in granted exchanges of the range; what had none is not listed. @throws UnavailableError */
-  lastUses({ from, to }: TimeRange): Promise<Use[]> {
-    return this.database.query<Use>(USES, [from, to], READ_LIMIT);
   }
 }

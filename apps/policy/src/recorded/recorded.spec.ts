@@ -5,7 +5,6 @@ import { PolicyDatabase } from '../policy-database';
 import { eventually, PolicyServices, type PolicyService } from '../policy-service.fixture';
 import { exchangeEvent, GITHUB, refusedEvent, unverifiedEvent } from './exchange-events.fixture';
 import { ExchangePruning } from './exchange-pruning';
-import { exchangeRow } from './exchange-row';
 import { ExchangeWriter } from './exchange-writer';
 import { RecordBounds } from './record-bounds';
 import type { RecordedExchange } from './recorded-exchange';
@@ -130,25 +129,6 @@ describe('the record of exchanges', () => {
     await writer().store(streamed(events));
     expect(new Set((await within(time, time)).map(({ eventId }) => eventId)).size).toBe(2_300);
   });
-
-  it('says what was last used when, and how often', async () => {
-    const statements = [{ policy: 'p', sid: 's' }];
-    const decision = { roles: ['a', 'b'], shadowRoles: ['c'], policies: ['p'], statements, revision: 1 };
-    const [first, last] = [daysAgo(3), daysAgo(2)];
-    const events = [
-      exchangeEvent({ decision }, first),
-      exchangeEvent({ decision }, last),
-      refusedEvent({ issuer: 'x' }),
-    ];
-    await writer().store(streamed(events));
-    const use = { count: 2, lastAt: last, sid: null };
-    expect(await recorded.lastUses({ from: daysAgo(10), to: new Date() })).toEqual([
-      { kind: 'JwtIssuer', name: 'github', ...use },
-      { kind: 'Role', name: 'a', ...use },
-      { kind: 'Role', name: 'b', ...use },
-      { kind: 'Statement', name: 'p', ...use, sid: 's' },
-    ]);
-  });
 });
 
 describe('the bounds of the record', () => {
@@ -180,34 +160,5 @@ describe('the bounds of the record', () => {
     );
     expect(rows.map(({ family }) => family)).toEqual(['granted', 'refused', 'unverified']);
     expect(rows.map(({ oldest }) => Math.round((Date.now() - oldest.getTime()) / DAY_MS))).toEqual([3, 2, 1]);
-  });
-});
-
-describe('what can be decided again', () => {
-  const own = { iss: 'https://sts.example', sub: 'github:x' };
-  const cases: [string, CloudEvent, boolean][] = [
-    ['granted', exchangeEvent(), true],
-    ['refused by policy', refusedEvent(), true],
-    ['refused for its target', refusedEvent({ reason: 'target_not_allowed' }), true],
-    ['refused for its scope', refusedEvent({ reason: 'scope_not_allowed' }), true],
-    ['refused before verification', unverifiedEvent(), false],
-    ['refused before a role was considered', refusedEvent({ reason: 'actor_not_allowed', decision: null }), false],
-    ['a replay', refusedEvent({ reason: 'replayed' }), false],
-    ['voided', exchangeEvent({ outcome: 'voided', reason: 'not_recorded' }), false],
-    ['a token of ours that was narrowed', exchangeEvent({ claims: own }), false],
-    ['claims that were cut', exchangeEvent({ shortened: ['claims'] }), false],
-    ['a request that was cut', exchangeEvent({ shortened: ['request'] }), false],
-    ['a detail that was cut', exchangeEvent({ shortened: ['detail'] }), true],
-    ['a scope of an older version', exchangeEvent({ request: { scope: 'role:x', roles: undefined } }), false],
-    ['no scope of an older version', exchangeEvent({ request: { roles: undefined } }), true],
-  ];
-
-  it.each(cases)('%s', (_, event, decidable) => {
-    expect(exchangeRow(event)).toMatchObject({ decidable });
-  });
-
-  it('nothing that does not have the form of an exchange', () => {
-    expect(exchangeRow({ ...exchangeEvent(), data: {} })).toBeNull();
-    expect(exchangeRow({ ...exchangeEvent(), time: 'noon' })).toBeNull();
   });
 });
