@@ -28,6 +28,23 @@ const policy = (name: string, action = 'A:B'): string =>
     spec: { statement: [{ effect: 'Allow', action: [action], resource: ['dev:*'] }] },
   });
 
+const issuer = `
+apiVersion: countersign.dev/v1
+kind: JwtIssuer
+metadata: { name: ci }
+spec: { iss: https://ci.test, aud: [https://sts.test], jwksUri: https://ci.test/keys }
+`;
+
+/** For anybody at a shared issuer. */
+const wideRole = (metadata: string): string => `
+apiVersion: countersign.dev/v1
+kind: Role
+metadata:
+  name: wide
+  ${metadata}
+spec: { policy: [a], condition: { StringEqual: { 'jwt:iss': [https://token.actions.githubusercontent.com] } } }
+`;
+
 /** A policy service, and the folder that it follows. */
 interface Followed {
   service: PolicyService;
@@ -156,6 +173,33 @@ describe('the resources directory', () => {
     expect((await state('refused')).problems).toMatchObject([{ file: 'role.yaml', path: '/spec/policy/0' }]);
     await service.apply(policy('p'));
     expect(await state('applied')).toMatchObject({ revision: 2, problems: [] });
+  });
+
+  it('waits for what it needs, says so, and applies the same files once it is there', async () => {
+    const { service, write, state, becomes } = await follow({ 'a.yaml': policy('a') });
+    await becomes(['a A:B']);
+    await service.sql('ALTER TABLE embedded.stream_event RENAME TO gone');
+    await write('a.yaml', policy('a', 'C:D'));
+    expect((await state('waiting')).problems).toMatchObject([{ file: null, message: expect.any(String) }]);
+    await becomes(['a A:B']);
+    await service.sql('ALTER TABLE embedded.gone RENAME TO stream_event');
+    await becomes(['a C:D']);
+    await state('applied');
+  });
+
+  it('refuses what an apply would: a URL that is never called, and an error of lint unless the document allows it', async () => {
+    const { service, write, state } = await follow({ 'a.yaml': policy('a') });
+    await state('applied');
+    const fault = { gravity: 'refused' as const, code: 'url_refused', path: '/spec/jwksUri', message: 'm', fix: 'Do.' };
+    service.discovery.problems = [{ name: 'ci', ...fault }];
+    await write('ci.yaml', issuer);
+    expect((await state('refused')).problems).toMatchObject([{ file: 'ci.yaml', name: 'ci', path: '/spec/jwksUri' }]);
+    service.discovery.problems = [];
+    await state('applied');
+    await write('role.yaml', wideRole(''));
+    expect((await state('refused')).problems).toMatchObject([{ file: 'role.yaml', name: 'wide' }]);
+    await write('role.yaml', wideRole('annotations: { countersign.dev/allow: CS001 }'));
+    await state('applied');
   });
 
   it('deletes nothing when the folder is emptied or gone, and follows it when it is back', async () => {
