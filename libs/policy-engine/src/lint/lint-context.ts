@@ -15,23 +15,45 @@ export interface LintContext {
   lookAlikes: ReadonlyMap<string, readonly CountersignDocument[]>;
 }
 
+/** What is only asked for by some rules is made when the first one asks. */
 export function lintContext(documents: readonly CountersignDocument[]): LintContext {
-  const issuers = documents.filter((document) => document.kind === 'JwtIssuer');
   const policies = documents.filter((document) => document.kind === 'Policy');
-  const roles = documents.filter((document) => document.kind === 'Role').filter(({ spec }) => !spec.disabled);
-  const actions = countActions(policies);
+  const actions = once(() => countActions(policies));
+  const spellings = once(() => group([...actions().keys()].map((action) => [action.toLowerCase(), action] as const)));
+  const roles = once(() => rolesByPolicy(documents));
+  const lookAlikes = once(() => group(documents.map((document) => [skeleton(document), document] as const)));
   return {
-    issuers: new Map(
-      [...issuers]
-        .sort((one, other) => Number(other.spec.disabled) - Number(one.spec.disabled))
-        .map((issuer) => [issuer.spec.iss, issuer]),
-    ),
+    issuers: issuersByIss(documents),
     policies: new Map(policies.map((policy) => [policy.name, policy])),
-    rolesOf: group(roles.flatMap((role) => role.spec.policy.map((name) => [name, role] as const))),
-    actions,
-    actionSpellings: group([...actions.keys()].map((action) => [action.toLowerCase(), action] as const)),
-    lookAlikes: group(documents.map((document) => [skeleton(document), document] as const)),
+    get rolesOf() {
+      return roles();
+    },
+    get actions() {
+      return actions();
+    },
+    get actionSpellings() {
+      return spellings();
+    },
+    get lookAlikes() {
+      return lookAlikes();
+    },
   };
+}
+
+function once<T>(make: () => T): () => T {
+  let made: { value: T } | undefined;
+  return () => (made ??= { value: make() }).value;
+}
+
+function issuersByIss(documents: readonly CountersignDocument[]): Map<string, JwtIssuerDocument> {
+  const issuers = documents.filter((document) => document.kind === 'JwtIssuer');
+  issuers.sort((one, other) => Number(other.spec.disabled) - Number(one.spec.disabled));
+  return new Map(issuers.map((issuer) => [issuer.spec.iss, issuer]));
+}
+
+function rolesByPolicy(documents: readonly CountersignDocument[]): Map<string, RoleDocument[]> {
+  const roles = documents.filter((document) => document.kind === 'Role').filter(({ spec }) => !spec.disabled);
+  return group(roles.flatMap((role) => role.spec.policy.map((name) => [name, role] as const)));
 }
 
 function countActions(policies: readonly PolicyDocument[]): Map<string, number> {

@@ -109,7 +109,7 @@ test('lint has an answer for every condition on every platform', () => {
       for (const { message, fix, path } of findings)
         expect([message, fix, path].every((part) => part !== '')).toBe(true);
     }),
-    { numRuns: 500 },
+    { numRuns: 300 },
   );
 });
 

@@ -6,7 +6,7 @@ import { compilePattern, matchPattern } from '../patterns';
  */
 export function coversPattern(pattern: string, other: string): boolean {
   if (pattern === '*' || pattern === other) return true;
-  if (pattern.includes('${jwt:')) return false;
+  if (!/[*?]/.test(pattern) || pattern.includes('${jwt:')) return false;
   const sample = other
     .replaceAll(/\$\{jwt:[^}]*\}/g, '\u{10fffd}')
     .replaceAll('*', '\u{10fffd}\u{10fffd}')

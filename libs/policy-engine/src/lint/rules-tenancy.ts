@@ -21,18 +21,27 @@ interface Situation {
   tenancy: Tenancy;
 }
 
+const known = new WeakMap<RoleView, Situation[]>();
+
+/** Six rules ask for the same. */
 function situations(role: RoleView): Situation[] {
-  const known = platformsOf(role).flatMap((issuer) => {
+  const found = known.get(role) ?? situate(role);
+  known.set(role, found);
+  return found;
+}
+
+function situate(role: RoleView): Situation[] {
+  const concerned = platformsOf(role).flatMap((issuer) => {
     const profile = profileOf(issuer.platform);
     // An Entra issuer names its tenant, and the exchange checks it; only one of many tenants concerns strangers.
-    const concerned = profile && !(issuer.platform === 'entra' && issuer.hosting !== 'shared');
-    return concerned ? [{ issuer, profile }] : [];
+    const isConcerned = profile && !(issuer.platform === 'entra' && issuer.hosting !== 'shared');
+    return isConcerned ? [{ issuer, profile }] : [];
   });
   const tenancy = tenancyOf(
     role,
-    known.map(({ profile }) => profile),
+    concerned.map(({ profile }) => profile),
   );
-  return known.map(({ issuer, profile }) => ({ role, issuer, profile, tenancy }));
+  return concerned.map(({ issuer, profile }) => ({ role, issuer, profile, tenancy }));
 }
 
 /** A stranger of a shared issuer is anybody; elsewhere it is somebody of the same house. */
