@@ -7,7 +7,7 @@ import {
   type Snapshot,
 } from '@countersign/policy-engine';
 import fc from 'fast-check';
-import type { RecordedExchange } from '../recorded/recorded-exchange';
+import type { AskedExchange } from '../recorded/recorded-exchange';
 import { DecisionChanges } from './decision-changes';
 import { Redecider } from './redecide';
 
@@ -117,7 +117,7 @@ const claimValue = fc.oneof(
 
 const permissions = [{ type: 'countersign_permission' as const, actions: ['Function:Read'], resources: ['dev:x'] }];
 
-const exchange: fc.Arbitrary<RecordedExchange> = fc
+const exchange: fc.Arbitrary<AskedExchange> = fc
   .record({
     issuer: fc.constantFrom(...ISSUERS),
     claims: fc.dictionary(
@@ -145,8 +145,7 @@ const exchange: fc.Arbitrary<RecordedExchange> = fc
     time: fc.date({ min: new Date('2025-12-01'), max: new Date('2026-12-01'), noInvalidDate: true }),
   })
   .map(({ issuer: { name, iss }, claims, jti, roles, policies, permissions: asked, ...rest }) => ({
-    ...{ eventId: `e${jti}`, traceId: 't', outcome: 'denied', class: null, reason: null, detail: null, scope: null },
-    ...{ issuer: name, subject: 's', unverified: null, roles: [], policies: [], statements: [], decidable: true },
+    ...{ eventId: `e${jti}`, issuer: name, subject: 's' },
     ...rest,
     claims: { iss, sub: 's', ...claims, jti },
     narrowedTo: { roles, policies, permissions: asked },
@@ -155,7 +154,7 @@ const exchange: fc.Arbitrary<RecordedExchange> = fc
 /** One by one, and nothing remembered. */
 function bruteForce(
   snapshot: Snapshot,
-  { claims, issuer, time, narrowedTo, ...exchange }: RecordedExchange,
+  { claims, issuer, time, narrowedTo, ...exchange }: AskedExchange,
 ): ExchangeDecision {
   const known = claims ?? {};
   const trusted = [...snapshot.issuers.values()].find(({ iss }) => iss === known['iss']);
