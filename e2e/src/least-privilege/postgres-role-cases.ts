@@ -29,6 +29,7 @@ export function postgresRoleCases(given: () => Stack): void {
       ['policy', 'DELETE FROM policy.revision'],
       ['policy', 'UPDATE policy.revision SET author = NULL'],
       ['policy', 'UPDATE policy.recorded_exchanges SET outcome = NULL'],
+      ['policy', 'UPDATE policy.repository_pin SET repository_id = NULL'],
       ['exchange', 'DELETE FROM exchange.replay_epoch'],
       ['policy', 'SELECT * FROM exchange.signing_key'],
       ['policy', 'SELECT * FROM audit.event'],
