@@ -34,6 +34,7 @@ import { FindStale } from './stale/find-stale';
 import { LastUses } from './stale/last-uses';
 import { StaleController } from './stale/stale.controller';
 import { FindWhoCan } from './who-can/find-who-can';
+import { ReadGranted } from './who-can/read-granted';
 import { WhoCanController } from './who-can/who-can.controller';
 
 /** The decision point and the administration point. Needs PolicyConfig, PolicyDatabase, Bus, AuditStream and AdminAccess. */
@@ -75,6 +76,7 @@ import { WhoCanController } from './who-can/who-can.controller';
     ExchangePruning,
     RunPolicyTests,
     FindWhoCan,
+    ReadGranted,
     FindStale,
     LastUses,
   ],

@@ -31,6 +31,8 @@ export class FindStale {
   /** @throws UnavailableError */
   async answer(days: number): Promise<StaleAnswer> {
     const snapshot = this.snapshots.current();
+    // A server that hangs is found out within a second, and not by the long statements.
+    await this.database.ping();
     const { uses, beganAt } = await this.lastUses.known();
     const created = await this.database.transaction(readCreations, READ_LIMIT);
     const unusedSince = new Date(this.clock.now() - days * DAY_MS).toISOString();

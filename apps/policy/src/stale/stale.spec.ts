@@ -215,6 +215,16 @@ describe('GET /v1/stale', () => {
     expect((await service.call(`/v1/stale?days=${days}`)).status).toBe(422);
   });
 
+  it('answers 503 without a database, and so does who-can', async () => {
+    const other = await services.startOn(service.databaseUrl, new InProcessBus(new Logger('test', 'silent')));
+    await other.database.close();
+    const question = { method: 'POST', body: { action: 'File:Read', resource: 'file:a' } };
+    for (const answer of [await other.call('/v1/stale'), await other.call('/v1/who-can', question)]) {
+      expect(answer).toMatchObject({ status: 503, body: { status: 503 } });
+      expect(answer.headers.get('retry-after')).toMatch(/^\d+$/);
+    }
+  });
+
   it('is for whoever may read documents', async () => {
     expect((await service.call('/v1/stale', { token: null })).status).toBe(401);
     expect((await service.call('/v1/stale', { token: await service.token({ policy: ['files'] }) })).status).toBe(403);

@@ -1,6 +1,6 @@
 import type { WhoCanIdentity } from '@countersign/contracts';
 import { rolesThatLet, type ReachQuestion, type Snapshot } from '@countersign/policy-engine';
-import type { RecordedExchange } from '../recorded/recorded-exchange';
+import type { AskedExchange } from '../recorded/recorded-exchange';
 import { ClaimsMemo } from '../simulation/claims-memo';
 
 interface Seen {
@@ -31,10 +31,10 @@ export class IdentityFinder {
     this.nameOf = new Map([...snapshot.issuers.values()].map(({ iss, name }) => [iss, name]));
   }
 
-  add(exchange: RecordedExchange): void {
-    const { outcome, claims } = exchange;
+  add(exchange: AskedExchange): void {
+    const { claims } = exchange;
     const issuer = this.nameOf.get(claims?.['iss']);
-    if (outcome !== 'granted' || claims === null || issuer === undefined) return;
+    if (claims === null || issuer === undefined) return;
     const roles = this.rolesOf(exchange, issuer, claims);
     if (roles !== null) this.note(exchange, issuer, roles);
   }
@@ -50,7 +50,7 @@ export class IdentityFinder {
       }));
   }
 
-  private rolesOf({ audience, resource, sourceIp }: RecordedExchange, issuer: string, claims: Record<string, unknown>) {
+  private rolesOf({ audience, resource, sourceIp }: AskedExchange, issuer: string, claims: Record<string, unknown>) {
     const audiences = [...new Set([...audience, ...resource])];
     const address = this.readsAddress ? sourceIp : null;
     const key = JSON.stringify([issuer, audiences, address]);
@@ -59,7 +59,7 @@ export class IdentityFinder {
     );
   }
 
-  private note({ subject, time }: RecordedExchange, issuer: string, roles: readonly string[]): void {
+  private note({ subject, time }: AskedExchange, issuer: string, roles: readonly string[]): void {
     const key = JSON.stringify([issuer, subject]);
     const known = this.seen.get(key) ?? {
       issuer,

@@ -2,10 +2,10 @@ import type { WhoCanAnswer } from '@countersign/contracts';
 import { Clock, ProblemError } from '@countersign/platform';
 import { whoCan } from '@countersign/policy-engine';
 import { Injectable } from '@nestjs/common';
-import { RecordedExchanges } from '../recorded/recorded-exchanges';
 import { CurrentSnapshot } from '../snapshot/current-snapshot';
 import { IdentityFinder } from './find-identities';
 import type { Question } from './question';
+import { ReadGranted } from './read-granted';
 
 const DAY_MS = 24 * 60 * 60 * 1000;
 const WINDOW_MS = 30 * DAY_MS;
@@ -16,7 +16,7 @@ const MOST_IDENTITIES = 1_000;
 export class FindWhoCan {
   constructor(
     private readonly snapshots: CurrentSnapshot,
-    private readonly recorded: RecordedExchanges,
+    private readonly granted: ReadGranted,
     private readonly clock: Clock,
   ) {}
 
@@ -26,11 +26,13 @@ export class FindWhoCan {
     const snapshot = this.snapshots.current();
     const window = windowOf(question, this.clock.now());
     const finder = new IdentityFinder(snapshot, { action, resource, now: Math.floor(this.clock.now() / 1000) });
-    for await (const batch of this.recorded.within(window)) batch.forEach((exchange) => finder.add(exchange));
+    const roles = whoCan(snapshot, { action, resource });
+    // What no role gives, nobody has: nothing to look for in the record.
+    if (roles.length > 0) await this.granted.each(window, (exchange) => finder.add(exchange));
     const identities = finder.identities();
     return {
       revision: snapshot.revision,
-      roles: whoCan(snapshot, { action, resource }),
+      roles,
       identities: identities.slice(0, MOST_IDENTITIES),
       identityCount: identities.length,
       window: { from: window.from.toISOString(), to: window.to.toISOString() },
