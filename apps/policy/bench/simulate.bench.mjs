@@ -130,6 +130,8 @@ for (let at = 0; at < exchanges; at += 1_000) {
 }
 const recordSeconds = (performance.now() - writing) / 1_000;
 
+const [{ bytes }] = await database.query("SELECT pg_total_relation_size('policy.recorded_exchanges')::float8 AS bytes");
+
 const decide = () =>
   bus.request(decideExchange, {
     ...{ issuer: 'github', claims: claimsOf(1), audiences: [], roles: null, policies: null },
@@ -166,6 +168,7 @@ console.log(
   JSON.stringify(
     {
       ...{ exchanges, roles, recordSeconds, seconds, cpuSeconds: (used.user + used.system) / 1e6 },
+      megabytes: Math.round(bytes / 1e6),
       evaluated: answer.evaluated,
       newlyDenied: answer.newlyDenied.count,
       newlyAllowed: answer.newlyAllowed.count,
