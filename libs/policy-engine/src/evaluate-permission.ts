@@ -7,7 +7,7 @@ import type { DeterminingStatement, EngineError, PermissionDecision, PermissionR
 import { addressAllowed, policyErrors } from './match-roles';
 import { matchPattern, type Pattern } from './patterns';
 import { permits } from './permits';
-import { anyTrue, type TemplateValues } from './value-kind';
+import type { TemplateValues } from './value-kind';
 
 /** Decides one action on one resource under the named policies. Deny wins; nothing that applies means Deny. */
 export function evaluatePermission(snapshot: Snapshot, request: PermissionRequest): PermissionDecision {
@@ -83,8 +83,15 @@ export function statementApplies(
 }
 
 /** Whether one of the patterns matches; null when a template in them has no value. */
-export const matchesAny = (patterns: readonly Pattern[], text: string, valueOf: TemplateValues): boolean | null =>
-  anyTrue(patterns.map((pattern) => matchPattern(pattern, text, valueOf)));
+export function matchesAny(patterns: readonly Pattern[], text: string, valueOf: TemplateValues): boolean | null {
+  let result: boolean | null = false;
+  for (const pattern of patterns) {
+    const matches = matchPattern(pattern, text, valueOf);
+    if (matches) return true;
+    if (matches === null) result = null;
+  }
+  return result;
+}
 
 /** Policies that the token holds only through roles which do not trust the address it is used from, or are used up. */
 function policiesOutside(snapshot: Snapshot, { roles = [], sourceIp, uses = 0 }: PermissionRequest): Set<string> {

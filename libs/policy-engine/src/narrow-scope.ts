@@ -29,8 +29,8 @@ export function narrowScope(
   if (unknown.length > 0 || granting.length === 0) {
     return { ok: false, detail: `not granted to this identity: ${unknown.join(', ')}` };
   }
-  const named = [...granted].filter((name) => scope.policies?.includes(name) ?? true);
-  const left = roles.flatMap((role) => role.policies).filter((name) => !named.includes(name));
+  const named = new Set([...granted].filter((name) => scope.policies?.includes(name) ?? true));
+  const left = roles.flatMap((role) => role.policies).filter((name) => !named.has(name));
   const denying = left.filter((name) => hasEffect(policies.get(name), 'Deny'));
   const mixed = denying.find((name) => hasEffect(policies.get(name), 'Allow'));
   if (mixed !== undefined) return { ok: false, detail: `policy ${mixed} also denies and cannot be left out` };
