@@ -19,18 +19,27 @@ const TIMEOUT_MS = 30_000;
 
 /** One call to countersign. Resolves to the parsed body of a 2xx answer; anything else is a `Failure`. */
 export async function callApi<T>(terminal: Terminal, call: Call): Promise<T> {
+  return parse((await callForBytes(terminal, call)).toString()) as T;
+}
+
+/** The same with the body as it is. */
+export async function callForBytes(terminal: Terminal, call: Call): Promise<Buffer> {
+  const response = await answerTo(terminal, call);
+  const body = Buffer.from(await response.arrayBuffer());
+  if (!response.ok) throw failureOf(response.status, parse(body.toString()), call.placeOf);
+  return body;
+}
+
+async function answerTo(terminal: Terminal, call: Call): Promise<Response> {
   const { url, token } = readSettings(terminal);
-  const headers: Record<string, string> = { accept: 'application/json' };
+  const headers: Record<string, string> = { accept: 'application/json, */*' };
   if (token !== null && call.authenticated !== false) headers['authorization'] = `Bearer ${token}`;
   if (call.contentType !== undefined) headers['content-type'] = call.contentType;
-  const response = await reach(`${url}${call.path}${queryOf(call.query)}`, {
+  return reach(`${url}${call.path}${queryOf(call.query)}`, {
     method: call.method ?? 'GET',
     headers,
     ...(call.body === undefined ? {} : { body: call.body }),
   });
-  const body = parse(await response.text());
-  if (!response.ok) throw failureOf(response.status, body, call.placeOf);
-  return body as T;
 }
 
 /** `fetch` that says what to do when nobody answers. */

@@ -54,6 +54,14 @@ export function openCheckpoint(note: string, verifier: CheckpointVerifier): Open
   return head.origin === verifier.name ? { ok: true, head } : { ok: false, reason: 'other_log' };
 }
 
+/** The checkpoints of a file in which they stand one after the other, an empty line between two. */
+export const splitCheckpoints = (text: string): string[] =>
+  text
+    .split(/\n\n(?!\u2014)/)
+    .map((note) => note.trim())
+    .filter((note) => note !== '')
+    .map((note) => `${note}\n`);
+
 /** The verifier key of a log in the one line of C2SP signed-note: `name+id+key`. */
 export function formatVerifierKey({ name, publicKey }: CheckpointVerifier): string {
   return `${name}+${keyId(name, publicKey).toString('hex')}+${typedKey(publicKey).toString('base64')}`;

@@ -2,6 +2,7 @@ export { canonicalJson } from './canonical-json';
 export {
   formatVerifierKey,
   openCheckpoint,
+  splitCheckpoints,
   parseVerifierKey,
   signCheckpoint,
   type CheckpointSigner,
@@ -10,6 +11,7 @@ export {
   type TreeHead,
 } from './checkpoint';
 export { CompactTree } from './compact-tree';
+export { LogCheck, type LogCheckInput, type LogFault } from './log-check';
 export { consistencyPath, inclusionPath } from './proofs';
 export { edgeNodes, nodesOf, type Node, type Range } from './ranges';
 export {

@@ -3,6 +3,8 @@ import { Command, InvalidArgumentError } from 'commander';
 import { callApi } from '../api';
 import { formatTable, outputOption, print, type Output } from '../format';
 import type { Terminal } from '../terminal';
+import { exportCommand } from './audit-export';
+import { verifyCommand } from './audit-verify';
 
 interface Options {
   type?: string;
@@ -19,26 +21,31 @@ interface Options {
 
 const PAGE = 500;
 
-/** `countersign audit list`: the trail, newest first. */
+/** `countersign audit`: the trail. */
 export const auditCommand = (terminal: Terminal): Command =>
-  new Command('audit').description('read the audit trail').addCommand(
-    new Command('list')
-      .description('list events, newest first')
-      .option('--type <type>', 'event type, with or without `dev.countersign.` and `.v1`')
-      .option('--issuer <name>', 'name of the JwtIssuer')
-      .option('--subject <subject>', 'subject of the event, `<issuer>:<sub>`')
-      .option('--role <name>')
-      .option('--outcome <outcome>', 'granted, denied or voided')
-      .option('--trace-id <id>', 'trace id, as in an answer or a log line')
-      .option('--since <time>', 'from this time on (RFC 3339)')
-      .option('--until <time>', 'up to this time (RFC 3339)')
-      .option('--limit <n>', 'at most so many events', parseLimit, 50)
-      .addOption(outputOption())
-      .action(async ({ output, ...filters }: Options) => {
-        const items = await listEvents(terminal, filters);
-        print(terminal, output, { items, nextCursor: null }, () => formatEvents(items));
-      }),
-  );
+  new Command('audit')
+    .description('read, export and verify the audit trail')
+    .addCommand(listCommand(terminal))
+    .addCommand(exportCommand(terminal))
+    .addCommand(verifyCommand(terminal));
+
+const listCommand = (terminal: Terminal): Command =>
+  new Command('list')
+    .description('list events, newest first')
+    .option('--type <type>', 'event type, with or without `dev.countersign.` and `.v1`')
+    .option('--issuer <name>', 'name of the JwtIssuer')
+    .option('--subject <subject>', 'subject of the event, `<issuer>:<sub>`')
+    .option('--role <name>')
+    .option('--outcome <outcome>', 'granted, denied or voided')
+    .option('--trace-id <id>', 'trace id, as in an answer or a log line')
+    .option('--since <time>', 'from this time on (RFC 3339)')
+    .option('--until <time>', 'up to this time (RFC 3339)')
+    .option('--limit <n>', 'at most so many events', parseLimit, 50)
+    .addOption(outputOption())
+    .action(async ({ output, ...filters }: Options) => {
+      const items = await listEvents(terminal, filters);
+      print(terminal, output, { items, nextCursor: null }, () => formatEvents(items));
+    });
 
 function parseLimit(text: string): number {
   const limit = Number(text);

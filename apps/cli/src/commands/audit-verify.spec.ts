@@ -1,0 +1,142 @@
+import { createPublicKey, generateKeyPairSync } from 'node:crypto';
+import { copyFileSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { createServer, type Server } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import {
+  CompactTree,
+  formatVerifierKey,
+  leafHash,
+  parseTilePath,
+  signCheckpoint,
+  type CheckpointSigner,
+  type Tile,
+} from '@countersign/transparency-log';
+import { runProgram } from '../program';
+
+const NAME = 'sts.countersign.test';
+const signer: CheckpointSigner = { name: NAME, privateKey: generateKeyPairSync('ed25519').privateKey };
+const key = formatVerifierKey({ name: NAME, publicKey: createPublicKey(signer.privateKey) });
+const entries = Array.from({ length: 300 }, (_, index) => `{"id":"ünïcödé ${index}","sequence":"${index + 1}"}`);
+const checkpointAt = (size: number): string => {
+  const tree = new CompactTree();
+  entries.slice(0, size).forEach((entry) => tree.append(leafHash(entry)));
+  return signCheckpoint({ origin: NAME, size, root: tree.root() }, signer);
+};
+
+let server: Server;
+let url: string;
+let folder: string;
+
+/** A server with this log, as C2SP tlog-tiles has it. */
+function answer(path: string): Buffer | string {
+  if (path === '/v1/checkpoint/key') return `${key}\n`;
+  if (path === '/v1/checkpoint') return checkpointAt(entries.length);
+  const { level, index, width } = parseTilePath(path.slice('/v1/'.length)) as Tile;
+  const rows = entries.slice(index * 256, index * 256 + width);
+  if (level === 0) return Buffer.concat(rows.map((entry) => leafHash(entry)));
+  return Buffer.concat(
+    rows.flatMap((entry) => {
+      const length = Buffer.alloc(2);
+      length.writeUInt16BE(Buffer.byteLength(entry));
+      return [length, Buffer.from(entry)];
+    }),
+  );
+}
+
+beforeAll(async () => {
+  server = createServer((request, response) => response.end(answer(request.url ?? ''))).listen(0, '127.0.0.1');
+  await new Promise((resolve) => server.once('listening', resolve));
+  url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+});
+afterAll(() => new Promise((resolve) => server.close(resolve)));
+beforeEach(async () => {
+  folder = mkdtempSync(join(tmpdir(), 'countersign-export-'));
+  expect((await run('audit', 'export', 'export')).code).toBe(0);
+});
+afterEach(() => rmSync(folder, { recursive: true }));
+
+async function run(...args: string[]): Promise<{ code: number; out: string; err: string }> {
+  let [out, err] = ['', ''];
+  const terminal = {
+    env: { COUNTERSIGN_URL: url, COUNTERSIGN_TOKEN: 'x'.repeat(32) },
+    cwd: folder,
+    isTty: false,
+    readStdin: () => Promise.resolve(''),
+    write: (text: string) => void (out += text),
+    writeError: (text: string) => void (err += text),
+  };
+  return { code: await runProgram(terminal, args), out, err };
+}
+
+const verify = (...args: string[]) => run('audit', 'verify', 'export', '--key', key, ...args);
+const file = (name: string): string => join(folder, 'export', name);
+const change = (name: string, edit: (lines: string[]) => string[]): void =>
+  writeFileSync(file(name), edit(readFileSync(file(name), 'utf8').split('\n')).join('\n'));
+
+describe('countersign audit verify', () => {
+  it('says of an untouched export that it is whole, without the server', async () => {
+    expect(readFileSync(file('entries.ndjson'), 'utf8')).toBe(entries.map((entry) => `${entry}\n`).join(''));
+    url = `${url}0`;
+    const { code, out } = await verify();
+    url = url.slice(0, -1);
+    expect([code, out]).toEqual([0, 'events       300\nsigned for   300\ncheckpoints  1\nthe trail is whole\n']);
+  });
+
+  it('says when the key is only the one of the export', async () => {
+    const { out } = await run('audit', 'verify', 'export');
+    expect(out).toContain('give --key from elsewhere');
+  });
+
+  it.each<[string, (lines: string[]) => string[], string]>([
+    [
+      'an edited row',
+      (lines) => lines.map((line, at) => (at === 270 ? line.replace('ü', 'u') : line)),
+      'event 271 was edited',
+    ],
+    ['a removed row', (lines) => lines.filter((_, at) => at !== 41), 'event 42 was removed'],
+    ['a row that is there twice', (lines) => [...lines.slice(0, 9), ...lines.slice(8)], 'event 10 is not in its place'],
+    [
+      'the newest rows cut off',
+      (lines) => lines.slice(0, 250),
+      'event 251 and those after it were cut off: a checkpoint signs for 300',
+    ],
+    ['a row that is no event', (lines) => ['garbage', ...lines.slice(1)], 'event 1 was edited'],
+  ])('names the first row of an export with %s', async (_, edit, message) => {
+    change('entries.ndjson', edit);
+    const { code, err } = await verify();
+    expect([code, err]).toEqual([1, expect.stringContaining(message)]);
+  });
+
+  it('knows from the checkpoints of a witness that newest rows were cut, the log and its head with them', async () => {
+    writeFileSync(join(folder, 'witness'), `${checkpointAt(100)}\n${checkpointAt(300)}\n`);
+    change('entries.ndjson', (lines) => lines.slice(0, 200));
+    writeFileSync(file('leaves'), readFileSync(file('leaves')).subarray(0, 200 * 32));
+    writeFileSync(file('checkpoint'), checkpointAt(200));
+    expect((await verify()).code).toBe(0);
+    const { code, err } = await verify('--checkpoints', 'witness');
+    expect([code, err]).toEqual([1, expect.stringContaining('event 201 and those after it were cut off')]);
+  });
+
+  it('does not believe a checkpoint that another key signed', async () => {
+    const other = { name: NAME, privateKey: generateKeyPairSync('ed25519').privateKey };
+    writeFileSync(file('checkpoint'), signCheckpoint({ origin: NAME, size: 1, root: leafHash('') }, other));
+    const { code, err } = await verify();
+    expect([code, err]).toEqual([1, expect.stringContaining('unknown_key')]);
+  });
+
+  it.each<[string, string[], string]>([
+    ['a folder that is not there', ['audit', 'verify', 'nothing'], 'cannot read'],
+    ['a key that is none', ['audit', 'verify', 'export', '--key', 'export/checkpoint'], 'not the key of a log'],
+  ])('is a usage error with %s', async (_, args, message) => {
+    const { code, err } = await run(...args);
+    expect([code, err]).toEqual([2, expect.stringContaining(message)]);
+  });
+
+  it('prints the report as JSON', async () => {
+    copyFileSync(file('key'), join(folder, 'key'));
+    const { out } = await run('audit', 'verify', 'export', '--key', 'key', '-o', 'json');
+    expect(JSON.parse(out)).toMatchObject({ ok: true, events: 300, verified: 300, fault: null });
+  });
+});
