@@ -1,4 +1,7 @@
-import { PolicyServices, testdata, type Answer, type PolicyService } from '../policy-service.fixture';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { PolicyServices, eventually, testdata, type Answer, type PolicyService } from '../policy-service.fixture';
 
 const github = 'https://token.actions.githubusercontent.com';
 const rulesOf = ({ body }: Answer): string[] =>
@@ -194,5 +197,25 @@ describe('an error that is known and meant', () => {
     const answer = await post('apply', role('repo:acme*', {}, annotations), query);
     expect(answer).toMatchObject({ status: 422, body: { type: `https://countersign.dev/problems/${type}` } });
     expect(JSON.stringify(answer.body)).toContain('CS999');
+  });
+});
+
+describe('the resources directory', () => {
+  const folder = mkdtempSync(join(tmpdir(), 'countersign-lint-'));
+  const write = (document: object): void =>
+    writeFileSync(join(folder, 'all.json'), JSON.stringify([issuer, policy, document]));
+
+  afterAll(() => rmSync(folder, { recursive: true }));
+
+  it('is refused for an error, and applied once the document itself allows it', async () => {
+    write(open);
+    const follower = await services.start({ environment: { COUNTERSIGN_RESOURCES_DIR: folder } });
+    const state = async () => (await follower.health()).details['resourcesDirectory'];
+    const refused = { state: 'refused', problems: [{ message: expect.stringContaining('CS003') }] };
+    await eventually(state, (found) => (found as { state: string }).state === 'refused', 60_000);
+    expect(await state()).toMatchObject(refused);
+    write(role('repo:acme*', {}, { 'countersign.dev/allow': 'CS003' }));
+    await eventually(state, (found) => (found as { state: string }).state === 'applied', 60_000);
+    expect(await follower.call('/v1/resources/Role/r')).toMatchObject({ status: 200 });
   });
 });

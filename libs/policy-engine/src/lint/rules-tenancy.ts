@@ -92,7 +92,7 @@ const openTenant: RoleRule = {
   severity: 'error',
   title: 'a value that leaves open whose job it is',
   example: "condition: { StringLike: { jwt:sub: ['repo:*/web:*'] } }",
-  fix: 'Write the owner out before the first wildcard, or better pin the ids of owner and repository.',
+  fix: 'Write the owner out before the first wildcard, or better name the repository: principal: github:OWNER/REPO.',
   lint: (role) =>
     looseValues(role, 'open', ({ issuer }) => ({
       severity: issuer.hosting === 'own' ? 'warning' : 'error',
@@ -106,7 +106,7 @@ const openOwner: RoleRule = {
   severity: 'error',
   title: 'a wildcard inside the name of the owner',
   example: "condition: { StringLike: { jwt:sub: ['repo:acme*'] } }",
-  fix: 'End the name of the owner with its delimiter (repo:acme/…), or better pin its id.',
+  fix: 'End the name with its delimiter (repo:acme/…), or better pin the id of the owner.',
   lint: (role) =>
     looseValues(role, 'partial', ({ issuer }) => ({
       severity: issuer.hosting === 'own' ? 'warning' : 'error',
@@ -183,7 +183,7 @@ const namesOnly: RoleRule = {
   severity: 'warning',
   title: 'names without ids: they pass to whoever takes a name that was given up',
   example: 'condition: { StringEqual: { jwt:repository: [acme/web] } }',
-  fix: 'Add the ids: they stay through renames, and are never given out again.',
+  fix: 'Add the ids, or name the repository as principal: github:OWNER/REPO, which is pinned to its ids.',
   lint: (role) =>
     situations(role)
       .filter(({ tenancy, profile }) => tenancy.kind === 'bound' && profile.ids.length > 0)
