@@ -9,6 +9,7 @@ import { explainCommand } from './commands/explain';
 import { getCommand } from './commands/get';
 import { issuerCommand } from './commands/issuer-status';
 import { lintCommand } from './commands/lint';
+import { pinsCommand } from './commands/pins';
 import { staleCommand } from './commands/stale';
 import { revisionsCommand } from './commands/revisions';
 import { testCommand } from './commands/test';
@@ -31,6 +32,7 @@ const commands = [
   getCommand,
   deleteCommand,
   revisionsCommand,
+  pinsCommand,
   exchangeCommand,
   tokenCommand,
   auditCommand,

@@ -135,6 +135,11 @@ describe('a repository whose ids are known is that one and no other', () => {
     expect(decide([main], [pinned], elsewhere)).toMatchObject({ effect: 'Deny', reason: 'no_matching_role' });
   });
 
+  test('a shadow role gives no reason', () => {
+    const shadow = role('shadow', ['github:acme/web'], { shadow: true });
+    expect(decide([shadow], [pinned], job({ repository_id: '456' }))).toMatchObject({ reason: 'no_matching_role' });
+  });
+
   test('a role on claims alone is not concerned', () => {
     const byClaim = role('by-claim', [], {
       condition: { StringEqual: { 'jwt:iss': [iss], 'jwt:ref': ['refs/heads/main'] } },
