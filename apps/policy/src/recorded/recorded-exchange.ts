@@ -38,13 +38,13 @@ export interface RecordedExchange {
 /** Of an exchange, what policy was asked and who by: all that a decision needs. */
 export type AskedExchange = Pick<
   RecordedExchange,
-  'eventId' | 'time' | 'outcome' | 'issuer' | 'subject' | 'claims' | 'audience' | 'resource' | 'narrowedTo' | 'sourceIp'
+  'eventId' | 'time' | 'issuer' | 'subject' | 'claims' | 'audience' | 'resource' | 'narrowedTo' | 'sourceIp'
 >;
 
 /** Reads an AskedExchange off `policy.recorded_exchanges`. */
-export const ASKED_COLUMNS = `event_id AS "eventId", time, outcome, issuer, subject, claims, audience, resource,
+export const ASKED_COLUMNS = `event_id AS "eventId", time, issuer, subject, claims, audience, resource,
   narrowed_to AS "narrowedTo", source_ip AS "sourceIp"`;
 
 /** Reads a RecordedExchange off it. */
-export const COLUMNS = `${ASKED_COLUMNS}, trace_id AS "traceId", class, reason, detail, unverified, scope, roles,
+export const COLUMNS = `${ASKED_COLUMNS}, trace_id AS "traceId", outcome, class, reason, detail, unverified, scope, roles,
   policies, statements, revision, decidable`;
