@@ -145,7 +145,7 @@ const exchange: fc.Arbitrary<AskedExchange> = fc
     time: fc.date({ min: new Date('2025-12-01'), max: new Date('2026-12-01'), noInvalidDate: true }),
   })
   .map(({ issuer: { name, iss }, claims, jti, roles, policies, permissions: asked, ...rest }) => ({
-    ...{ eventId: `e${jti}`, issuer: name, subject: 's' },
+    ...{ eventId: `e${jti}`, issuer: name, subject: 's', outcome: 'denied' as const },
     ...rest,
     claims: { iss, sub: 's', ...claims, jti },
     narrowedTo: { roles, policies, permissions: asked },
