@@ -1,9 +1,10 @@
 import { setImmediate } from 'node:timers/promises';
-import { markAllowed, type LintAnswer } from '@countersign/contracts';
-import { lintAmong, lintDocuments, type CountersignDocument, type LintFinding } from '@countersign/policy-engine';
+import { documentFindings, markAllowed, type Finding, type LintAnswer } from '@countersign/contracts';
+import { lintAmong, type CountersignDocument, type LintFinding } from '@countersign/policy-engine';
 import { Injectable } from '@nestjs/common';
 import { PolicyConfig } from '../config';
-import { loadState, parseStored, READ_LIMIT } from '../documents/document-rows';
+import { loadState, parseStored, READ_LIMIT, type StoredDocument } from '../documents/document-rows';
+import { keyOf, type GivenDocument } from '../documents/plan-changes';
 import { readDocuments } from '../documents/read-documents';
 import { resultingDocuments } from '../documents/resulting-documents';
 import { validateDocuments } from '../documents/validate-documents';
@@ -24,14 +25,20 @@ export class LintRequest {
    */
   async lint(body: unknown, contentType: string | undefined): Promise<LintAnswer> {
     const stored = (await this.database.transaction(loadState, READ_LIMIT)).documents;
-    if (isEmpty(body)) return { findings: markAllowed(await lintAll(parseStored(stored).parsed), stored) };
-    const raw = readDocuments(body, contentType);
-    const wanted = { remove: [], prune: false, owner: 'api' as const };
-    const given = validateDocuments({ raw, stored, wanted, publicUrl: this.config.publicUrl });
+    const given = isEmpty(body) ? storedDocuments(stored) : this.given(readDocuments(body, contentType), stored);
     const documents = resultingDocuments(stored, { given, deleted: [] });
-    const findings = lintDocuments(documents, { only: new Set(given.map(({ document }) => document)) });
-    return { findings: markAllowed(findings, given.map(writtenOf)) };
+    return { findings: await lintAll(given, lintAmong(documents)) };
   }
+
+  private given(raw: unknown[], stored: StoredDocument[]): GivenDocument[] {
+    const wanted = { remove: [], prune: false, owner: 'api' as const };
+    return validateDocuments({ raw, stored, wanted, publicUrl: this.config.publicUrl });
+  }
+}
+
+function storedDocuments(stored: StoredDocument[]): GivenDocument[] {
+  const raws = new Map(stored.map((document) => [keyOf(document), document.raw]));
+  return parseStored(stored).parsed.map((document) => ({ document, raw: raws.get(keyOf(document)) }));
 }
 
 const isEmpty = (body: unknown): boolean => body === undefined || body === null || body === '';
@@ -39,12 +46,11 @@ const isEmpty = (body: unknown): boolean => body === undefined || body === null 
 /** Decisions of the same process wait for a stretch at most. */
 const STRETCH_MS = 8;
 
-async function lintAll(documents: readonly CountersignDocument[]): Promise<LintFinding[]> {
-  const findings: LintFinding[] = [];
-  const lint = lintAmong(documents);
+async function lintAll(given: GivenDocument[], lint: (document: CountersignDocument) => LintFinding[]) {
+  const findings: Finding[] = [];
   let end = performance.now() + STRETCH_MS;
-  for (const document of documents) {
-    findings.push(...lint(document));
+  for (const one of given) {
+    findings.push(...documentFindings(one), ...markAllowed(lint(one.document), [writtenOf(one)]));
     if (performance.now() < end) continue;
     await setImmediate();
     end = performance.now() + STRETCH_MS;

@@ -94,6 +94,11 @@ describe('POST /v1/lint', () => {
     expect({ status: yaml.status, rules: rulesOf(yaml) }).toEqual({ status: 200, rules: [] });
   });
 
+  it('says of issuers what an apply says without asking for their keys', async () => {
+    const generic = { ...issuer, spec: { ...issuer.spec, aud: 'sts.amazonaws.com' } };
+    expect(rulesOf(await post('lint', generic))).toEqual(['generic_audience warning']);
+  });
+
   it.each<[string, object | string, string | undefined, number]>([
     ['a document that is not valid', { ...policy, spec: {} }, undefined, 422],
     ['text that is no YAML', '[', 'application/yaml', 400],
