@@ -1,12 +1,13 @@
 import { documentFindings, policyChanged, type ApplyAnswer, type Finding } from '@countersign/contracts';
 import { AuditStream, Bus } from '@countersign/messaging';
 import { ProblemError } from '@countersign/platform';
-import { compileSnapshot, type Snapshot } from '@countersign/policy-engine';
+import type { Snapshot } from '@countersign/policy-engine';
 import { Injectable } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
 import { PolicyConfig } from '../config';
 import { lintChange } from '../lint/lint-change';
 import { PolicyDatabase } from '../policy-database';
+import { CompileDocuments } from '../snapshot/compile-documents';
 import { CurrentSnapshot } from '../snapshot/current-snapshot';
 import { appliedEvent } from './applied-event';
 import { checkKeys, type IssuerFinding } from './check-issuers';
@@ -76,6 +77,7 @@ export class ApplyDocuments {
     private readonly snapshots: CurrentSnapshot,
     private readonly bus: Bus,
     private readonly stream: AuditStream,
+    private readonly documents: CompileDocuments,
     private readonly config: PolicyConfig,
   ) {}
 
@@ -83,7 +85,7 @@ export class ApplyDocuments {
   async apply(wish: ChangeRequest, { dryRun, requireKeys, allow = [] }: ApplyOptions): Promise<ApplyAnswer> {
     const request = { ...wish, allow };
     const preview = this.prepare(await this.database.transaction(loadState, READ_LIMIT), request);
-    const keyFindings = await this.checkKeys(preview, requireKeys);
+    const keyFindings = await this.checkKeys(preview, { raw: request.raw, required: requireKeys });
     const findings = [...preview.given.flatMap(documentFindings), ...keyFindings, ...preview.lint.findings];
     const { results } = preview.plan;
     if (dryRun) return { revision: preview.state.newest.number, dryRun, results, findings };
@@ -111,7 +113,7 @@ export class ApplyDocuments {
     const documents = resultingDocuments(state.documents, { given, deleted: plan.delete });
     const written = new Set(plan.write.map(keyOf));
     const lint = lintChange({ documents, given, raw, written, allow: request.allow ?? [] });
-    request.postcondition?.(compileSnapshot({ documents, publicUrl, revision: state.newest.number }));
+    request.postcondition?.(this.documents.compile(documents, state.newest.number));
     return { state, given, plan, lint };
   }
 
@@ -134,7 +136,10 @@ export class ApplyDocuments {
   }
 
   /** New and changed issuers only: what was stored before has its state at `/v1/issuers/status`. */
-  private async checkKeys({ given, plan }: Prepared, required: boolean): Promise<Finding[]> {
+  private async checkKeys(
+    { given, plan }: Prepared,
+    { raw, required }: { raw: readonly unknown[]; required: boolean },
+  ): Promise<Finding[]> {
     const changed = new Set(plan.write.map(keyOf));
     const issuers = given.flatMap(({ document }) =>
       document.kind === 'JwtIssuer' && changed.has(keyOf(document)) ? [document] : [],
@@ -142,18 +147,17 @@ export class ApplyDocuments {
     const found = await checkKeys(this.bus, issuers, required);
     refuseIssuers(
       found.filter(({ gravity }) => gravity === 'refused' || (required && gravity === 'unusable')),
-      given,
+      (finding) => raw.indexOf(given.find(({ document }) => keyOf(document) === keyOf(finding.resource))?.raw),
     );
     return found.map(({ finding }) => finding);
   }
 }
 
-function refuseIssuers(refused: IssuerFinding[], given: GivenDocument[]): void {
+/** `placeOf` gives the place in the request, which may hold more than documents to be stored. */
+function refuseIssuers(refused: IssuerFinding[], placeOf: (finding: Finding) => number): void {
   if (refused.length === 0) return;
-  const indexOf = ({ resource }: Finding): number =>
-    given.findIndex(({ document }) => keyOf(document) === keyOf(resource));
   const errors = refused.map(({ finding }) => ({
-    document: indexOf(finding),
+    document: placeOf(finding),
     ...finding.resource,
     path: finding.path,
     code: finding.rule,

@@ -185,6 +185,20 @@ describe('PolicyTests among the documents of an apply', () => {
     expect(await applied()).toEqual(['JwtIssuer', 'Policy']);
   });
 
+  it('do not shift the places of the documents beside them', async () => {
+    service.discovery.problems.push({
+      name: 'ci',
+      gravity: 'unusable',
+      code: 'unreachable',
+      path: '/spec/iss',
+      message: 'nobody is there',
+      fix: 'Look.',
+    });
+    const ci = document('JwtIssuer', 'ci', '{ iss: https://ci.example.com, aud: [https://sts.example] }');
+    const { status, body } = await service.apply(`${policyTest(dev)}---${ci}`, '?check=require');
+    expect([status, body.errors]).toMatchObject([422, [{ document: 1, kind: 'JwtIssuer', name: 'ci' }]]);
+  });
+
   it('are refused when they are not valid, required or not', async () => {
     const { status, body } = await service.apply(`${policy}---${policyTest('')}`);
     expect([status, body.errors[0].path]).toEqual([422, '/spec/cases']);
