@@ -34,7 +34,7 @@ export interface NearestMissAnswer {
   edit: { op: 'add' | 'replace' | 'remove'; path: string; value?: unknown } | null;
   /** What lint has to say about the edited role that it did not say before. */
   findings: Finding[];
-  /** Other subjects whose recorded attempts were denied and would be granted, in the time looked at. */
+  /** Other subjects of recorded attempts that are denied as it is and would be granted; the time looked at. */
   alsoAdmits: { count: number; sample: string[]; from: string; to: string };
 }
 

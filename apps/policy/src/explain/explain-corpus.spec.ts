@@ -60,13 +60,18 @@ function permissionQuestion(item: CorpusCase): Question {
   return { item, documents, body: { ...bodyOf({ ...item, request: rest }), action, resource } };
 }
 
+/** A role has to name policies that there are. */
+function isGrantable({ request, documents }: CorpusCase): boolean {
+  const { policies = ['probe'] } = request as { policies?: string[] };
+  const known = documents.filter(({ kind }) => kind === 'Policy').map(({ metadata }) => (metadata as Json)['name']);
+  return policies.length > 0 && policies.every((name) => known.includes(name));
+}
+
 const posable = decisionCorpus().filter(({ request }) => Object.keys(request).every((member) => SAID.includes(member)));
 const exchanges = posable
   .filter((item) => item.kind === 'exchange' && isTrusted(item))
   .map((item): Question => ({ item, documents: item.documents, body: bodyOf(item) }));
-const permissions = posable
-  .filter(({ kind, request }) => kind === 'permission' && (request['policies'] as string[] | undefined)?.length !== 0)
-  .map(permissionQuestion);
+const permissions = posable.filter((item) => item.kind === 'permission' && isGrantable(item)).map(permissionQuestion);
 
 /** Stores the documents in place of all others, whatever lint would say of them. */
 async function store(documents: Json[]): Promise<void> {
