@@ -65,7 +65,7 @@ const minutesAgo = (minutes: number): Date => new Date(Date.now() - minutes * MI
 function* attempts(): Generator<CloudEvent> {
   let at = 0;
   for (const sub of ['repo:acme/web:ref:refs/heads/main', 'repo:acme/api:ref:refs/heads/main', 'repo:acme/x:y', 7]) {
-    for (const team of [undefined, 'staging', 'prod', '']) {
+    for (const team of [undefined, 'staging', 'prod']) {
       for (const more of [{}, { actor: 'mallory' }, { repository_owner_id: '2' }]) {
         at += 1;
         const claims = {
@@ -93,7 +93,7 @@ beforeAll(async () => {
   const { status, body } = await service.apply(DOCUMENTS);
   expect({ status, body }).toMatchObject({ status: 200 });
   events = [...attempts()];
-  for (const event of events) await service.stream.append('audit', event);
+  await Promise.all(events.map((event) => service.stream.append('audit', event)));
   const count = 'SELECT count(*)::int AS count FROM policy.recorded_exchanges';
   await eventually(
     () => service.database.query<{ count: number }>(count),
