@@ -42,7 +42,11 @@ export async function findNearestMiss(
   if (edited === null || after === null) return { role, failedChecks, edit: null, findings: [], alsoAdmits: nobody };
   const rehearsal = { before: snapshot, after, subject: request.claims['sub'], to };
   const alsoAdmits = await rehearseEdit(exchanges, rehearsal);
-  return { role, failedChecks, edit: edited.edit, findings: newFindings(edited), alsoAdmits };
+  const findings = newFindings(edited).map((finding) => ({
+    ...finding,
+    path: documents.pathIn('Role', role, finding.path),
+  }));
+  return { role, failedChecks, edit: edited.edit, findings, alsoAdmits };
 }
 
 /** The edit in terms of the document as it was written; null when what comes out could not be applied. */

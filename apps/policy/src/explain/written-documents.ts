@@ -16,6 +16,7 @@ type Row = { revision: number } & (Pick<StoredDocument, 'kind' | 'name' | 'raw'>
 /** Documents of one revision as their authors wrote them: all issuers, and the roles and policies asked for. */
 export class WrittenDocuments {
   private readonly raw = new Map<string, Raw>();
+  private read: readonly ParsedDocument[] | undefined;
 
   private constructor(
     readonly revision: number,
@@ -38,11 +39,11 @@ export class WrittenDocuments {
   }
 
   /** Normalised; what does not pass validation any more is left out, as in every decision. */
-  parsed(): ParsedDocument[] {
-    return [...this.raw.values()].flatMap((raw) => {
+  parsed(): readonly ParsedDocument[] {
+    return (this.read ??= [...this.raw.values()].flatMap((raw) => {
       const result = parseDocument(raw);
       return result.ok ? [result.document] : [];
-    });
+    }));
   }
 
   roles(): Map<string, RoleDocument> {
