@@ -154,9 +154,11 @@ const codes: Partial<Record<z.core.$ZodIssue['code'], string>> = {
 const tooSmall: Record<string, string> = { array: 'empty_list', number: 'out_of_range', int: 'out_of_range' };
 const tooBig: Record<string, string> = { string: 'too_long', number: 'out_of_range', int: 'out_of_range' };
 
+const ownCode = ({ params }: z.core.$ZodIssueCustom): string =>
+  typeof params?.['code'] === 'string' ? params['code'] : 'invalid_value';
+
 function codeOf(issue: z.core.$ZodIssue, absent: string | undefined): string {
-  if (issue.code === 'custom')
-    return typeof issue.params?.['code'] === 'string' ? issue.params['code'] : 'invalid_value';
+  if (issue.code === 'custom') return ownCode(issue);
   if (absent) return absent;
   if (issue.code === 'invalid_union' && issue.errors.length > 0) return 'invalid_type';
   if (issue.code === 'too_big') return tooBig[issue.origin] ?? 'too_many';
