@@ -83,14 +83,18 @@ export function anyEdits(value: unknown): unknown[] {
   return Array.isArray(value) ? listEdits(value) : [];
 }
 
+/** How many members of a list are edited; each edit is a list of its own. */
+const MAX_MEMBERS = 10;
+
 /** A member more, a member less, one that is another. */
 function listEdits(list: readonly unknown[]): unknown[] {
-  const changed = list.flatMap((item, index) =>
+  const first = list.slice(0, MAX_MEMBERS);
+  const changed = first.flatMap((item, index) =>
     anyEdits(item)
       .slice(0, 1)
       .map((edited) => list.with(index, edited)),
   );
-  return [[...list, evil], ...list.map((_, index) => list.toSpliced(index, 1)), ...changed];
+  return [[...list, evil], ...first.map((_, index) => list.toSpliced(index, 1)), ...changed];
 }
 
 /** Text in which a value is quoted as a whole, with another value in its place; the first place or the last. */

@@ -177,11 +177,16 @@ const perToken = new Set(
   ).split(' '),
 );
 
+/** Most claims that are edited of an issuer of no known form. */
+const MAX_CLAIMS = 100;
+
 /** Of an issuer of no known form every claim counts that is not of the one token alone. */
 const anyClaims = (claims: Claims): PlatformClaims => ({
   identifying: Object.keys(claims)
     .filter((claim) => !perToken.has(claim))
+    .slice(0, MAX_CLAIMS)
     .flatMap((claim) => leavesOf(claims, claim))
+    .slice(0, MAX_CLAIMS)
     .map((claim) => ({ claim, edits: /(^|[_/])email$/.test(claim) ? mailEdits : anyEdits })),
   quoting: [],
 });
