@@ -145,7 +145,7 @@ describe.each(readdirSync(recorded).filter((name) => /^(?!INDEX).*\.json$/.test(
   });
 });
 
-test('a token of thousands of claims and members has near misses of a bounded number', () => {
+test('a token of a thousand claims and members has near misses of a bounded number', () => {
   const wide = Object.fromEntries(Array.from({ length: 1_000 }, (_, n) => [`claim${n}`, `value${n}`]));
   const groups = Array.from({ length: 1_000 }, (_, n) => `group${n}`);
   expect(nearMisses('generic', { groups, ...wide, nested: wide }).length).toBeLessThan(500);
