@@ -40,7 +40,11 @@ export const diffCommand = (terminal: Terminal): Command =>
       const { revision, findings } = answer;
       const found = (): string => (findings.length === 0 ? '' : formatFindings(terminal, findings));
       print(terminal, output, { revision, changes, findings }, () => formatChanges(terminal, changes) + found());
-      if (exitCode && changes.length > 0) throw new Failure(EXIT.refused, `${changes.length} documents differ`);
+      if (exitCode && changes.length > 0)
+        throw new Failure(
+          EXIT.refused,
+          changes.length === 1 ? '1 document differs' : `${changes.length} documents differ`,
+        );
     });
 
 async function changesOf(terminal: Terminal, { results }: ApplyAnswer, text: string): Promise<ShownChange[]> {
