@@ -21,6 +21,7 @@ import { RunPolicyTests } from './policy-tests/run-policy-tests';
 import { ExchangePruning } from './recorded/exchange-pruning';
 import { ExchangeWriter } from './recorded/exchange-writer';
 import { RecordExchanges } from './recorded/record-exchanges';
+import { RecordReviews } from './recorded/record-reviews';
 import { RecordedExchanges } from './recorded/recorded-exchanges';
 import { KnownRepositories } from './repository-pins/known-repositories';
 import { PinsController } from './repository-pins/pins.controller';
@@ -34,7 +35,6 @@ import { FindStale } from './stale/find-stale';
 import { LastUses } from './stale/last-uses';
 import { StaleController } from './stale/stale.controller';
 import { FindWhoCan } from './who-can/find-who-can';
-import { ReadGranted } from './who-can/read-granted';
 import { WhoCanController } from './who-can/who-can.controller';
 
 /** The decision point and the administration point. Needs PolicyConfig, PolicyDatabase, Bus, AuditStream and AdminAccess. */
@@ -70,13 +70,13 @@ import { WhoCanController } from './who-can/who-can.controller';
     GatherEvidence,
     VerifyToken,
     RecordedExchanges,
+    RecordReviews,
     SimulateDocuments,
     ExchangeWriter,
     RecordExchanges,
     ExchangePruning,
     RunPolicyTests,
     FindWhoCan,
-    ReadGranted,
     FindStale,
     LastUses,
   ],

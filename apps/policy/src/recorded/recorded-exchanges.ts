@@ -34,24 +34,18 @@ export class RecordedExchanges {
   }
 
   /** Those that can be decided again, oldest first, in batches of 1,000. @throws UnavailableError */
-  within(range: TimeRange): AsyncGenerator<RecordedExchange[], void, void> {
-    return this.batches<RecordedExchange>(COLUMNS, range);
-  }
-
-  /** The same, but of each only what it takes to decide it again: much faster. @throws UnavailableError */
-  askedWithin(range: TimeRange): AsyncGenerator<AskedExchange[], void, void> {
-    return this.batches<AskedExchange>(ASKED_COLUMNS, range);
-  }
-
-  private async *batches<T extends AskedExchange>(
-    columns: string,
+  async *askedWithin(
     { from, to }: TimeRange,
-  ): AsyncGenerator<T[], void, void> {
-    const sql = `SELECT ${columns} FROM policy.recorded_exchanges
+    outcome: RecordedExchange['outcome'] | null = null,
+  ): AsyncGenerator<AskedExchange[], void, void> {
+    const sql = `SELECT ${ASKED_COLUMNS} FROM policy.recorded_exchanges
       WHERE decidable AND (time, event_id) > ($1, $2) AND time >= $1 AND time <= $3
+        AND ($4::text IS NULL OR outcome = $4)
       ORDER BY time, event_id LIMIT ${BATCH}`;
-    const read = (time: Date, eventId: string): Promise<T[]> =>
-      this.database.query<T>(sql, [time, eventId, to], READ_LIMIT);
+    // A server that hangs is found out within a second, and not by the long statements.
+    await this.database.ping();
+    const read = (time: Date, eventId: string): Promise<AskedExchange[]> =>
+      this.database.query<AskedExchange>(sql, [time, eventId, to, outcome], READ_LIMIT);
     let next = read(from, '');
     for (;;) {
       const rows = await next;

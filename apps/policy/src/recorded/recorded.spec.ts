@@ -7,7 +7,7 @@ import { exchangeEvent, GITHUB, refusedEvent, unverifiedEvent } from './exchange
 import { ExchangePruning } from './exchange-pruning';
 import { ExchangeWriter } from './exchange-writer';
 import { RecordBounds } from './record-bounds';
-import type { RecordedExchange } from './recorded-exchange';
+import type { AskedExchange } from './recorded-exchange';
 import { RecordedExchanges } from './recorded-exchanges';
 
 const DAY_MS = 24 * 60 * 60 * 1000;
@@ -33,9 +33,9 @@ const streamed = (events: CloudEvent[]): StreamedEvent[] =>
 const writer = (bounds?: RecordBounds): ExchangeWriter =>
   new ExchangeWriter(service.database, new Clock(), silent, bounds);
 
-async function within(from: Date, to: Date): Promise<RecordedExchange[]> {
-  const found: RecordedExchange[] = [];
-  for await (const batch of recorded.within({ from, to })) found.push(...batch);
+async function within(from: Date, to: Date): Promise<AskedExchange[]> {
+  const found: AskedExchange[] = [];
+  for await (const batch of recorded.askedWithin({ from, to })) found.push(...batch);
   return found;
 }
 

@@ -9,29 +9,23 @@ import { planChanges } from '../documents/plan-changes';
 import { mergeDocuments } from '../documents/resulting-documents';
 import { validateDocuments } from '../documents/validate-documents';
 import { PolicyDatabase } from '../policy-database';
-import type { AskedExchange } from '../recorded/recorded-exchange';
+import { RecordReviews, visitInStretches } from '../recorded/record-reviews';
 import { RecordedExchanges } from '../recorded/recorded-exchanges';
 import { CompileDocuments } from '../snapshot/compile-documents';
 import { DecisionChanges } from './decision-changes';
 import { Redecider } from './redecide';
 import type { SimulationRequest } from './simulation-request';
 
-/** Decisions of the same process wait for a stretch at most. */
-const STRETCH_MS = 8;
 const PARSED_AT_ONCE = 50;
-/** At once, in one process: each takes a core while it lasts. */
-const MOST_AT_ONCE = 2;
-const RETRY_AFTER_SECONDS = 5;
 const MOST_EXCHANGES = 250_000;
 
 /** Decides recorded exchanges again, under today's documents and under candidates. Changes and issues nothing. */
 @Injectable()
 export class SimulateDocuments {
-  private running = 0;
-
   constructor(
     private readonly database: PolicyDatabase,
     private readonly recorded: RecordedExchanges,
+    private readonly reviews: RecordReviews,
     private readonly documents: CompileDocuments,
     private readonly config: PolicyConfig,
   ) {}
@@ -40,17 +34,8 @@ export class SimulateDocuments {
    * `isGone`: whether nobody waits for the answer any more.
    * @throws ProblemError as apply does; invalid-parameter for too large a range; rate-limited
    */
-  async simulate(request: SimulationRequest, isGone: () => boolean): Promise<SimulationAnswer> {
-    if (this.running >= MOST_AT_ONCE) {
-      const headers = { 'retry-after': String(RETRY_AFTER_SECONDS) };
-      throw new ProblemError('rate-limited', 'Other simulations are running; try again.', { headers });
-    }
-    this.running += 1;
-    try {
-      return await this.run(request, isGone);
-    } finally {
-      this.running -= 1;
-    }
+  simulate(request: SimulationRequest, isGone: () => boolean): Promise<SimulationAnswer> {
+    return this.reviews.run(() => this.run(request, isGone));
   }
 
   private async run(request: SimulationRequest, isGone: () => boolean): Promise<SimulationAnswer> {
@@ -61,7 +46,7 @@ export class SimulateDocuments {
     const changes = new DecisionChanges();
     for await (const batch of this.recorded.askedWithin(range)) {
       if (isGone()) break;
-      await decideAll(batch, redecider, changes);
+      await visitInStretches(batch, (exchange) => changes.add(exchange, redecider.decide(exchange)));
     }
     const [from, to] = [range.from.toISOString(), range.to.toISOString()];
     return { from, to, ...changes.answer(), skipped: undecidable };
@@ -90,20 +75,6 @@ async function parseInSteps(stored: StoredDocument[]): Promise<ParsedDocument[]>
     await setImmediate();
   }
   return parsed;
-}
-
-async function decideAll(
-  batch: readonly AskedExchange[],
-  redecider: Redecider,
-  changes: DecisionChanges,
-): Promise<void> {
-  let since = performance.now();
-  for (const exchange of batch) {
-    changes.add(exchange, redecider.decide(exchange));
-    if (performance.now() - since < STRETCH_MS) continue;
-    await setImmediate();
-    since = performance.now();
-  }
 }
 
 const tooMany = (count: number): ProblemError =>
