@@ -30,7 +30,8 @@ describe('a GitHub Actions job, from its token to the subscriber, in the distrib
         condition: { StringEqual: { 'jwt:iss': [issuer.iss], 'jwt:repository_id': ['9009'] } },
       }),
     ]);
-    expect(body).toMatchObject({ revision: 1, findings: [] });
+    expect(body.revision).toBe(1);
+    expect((body.findings as { severity: string }[]).filter(({ severity }) => severity !== 'info')).toEqual([]);
     const webhook = await admin(stack, 'POST', '/v1/webhooks', {
       url: receiver.url,
       types: ['dev.countersign.exchange.granted.v1'],

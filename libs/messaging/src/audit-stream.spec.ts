@@ -291,7 +291,8 @@ describe('JetStream alone', () => {
 
   test('waits for the batch in work when it is closed, and leaves the rest to the next at once', async () => {
     await start();
-    await Promise.all(Array.from({ length: 300 }, (_, index) => stream.append('audit', testEvent(`${index}`))));
+    const events = Array.from({ length: 300 }, (_, index) => testEvent(`${index}`));
+    await Promise.all(events.map((event) => eventually(() => stream.append('audit', event))));
     let release = (): void => undefined;
     const first: string[] = [];
     const entered = new Promise<void>((resolve) => {
