@@ -9,6 +9,9 @@ export interface Call {
   query?: Record<string, string | undefined>;
   body?: string | URLSearchParams;
   contentType?: string;
+  /** Instead of a limit of 30 s: ends the call, also while its answer is read. */
+  signal?: AbortSignal;
+  lastEventId?: string;
   /** Send the admin token; the default. */
   authenticated?: boolean;
   /** Names the source of a document that an error points at. */
@@ -30,14 +33,23 @@ export async function callForBytes(terminal: Terminal, call: Call): Promise<Buff
   return body;
 }
 
+/** The same with the body as it comes; `signal` is needed for one that does not end. */
+export async function callForStream(terminal: Terminal, call: Call): Promise<AsyncIterable<Uint8Array>> {
+  const response = await answerTo(terminal, call);
+  if (!response.ok) throw failureOf(response.status, parse(await response.text()));
+  return (response.body ?? []) as AsyncIterable<Uint8Array>;
+}
+
 async function answerTo(terminal: Terminal, call: Call): Promise<Response> {
   const { url, token } = readSettings(terminal);
   const headers: Record<string, string> = { accept: 'application/json, */*' };
   if (token !== null && call.authenticated !== false) headers['authorization'] = `Bearer ${token}`;
   if (call.contentType !== undefined) headers['content-type'] = call.contentType;
+  if (call.lastEventId !== undefined) headers['last-event-id'] = call.lastEventId;
   return reach(`${url}${call.path}${queryOf(call.query)}`, {
     method: call.method ?? 'GET',
     headers,
+    signal: call.signal ?? null,
     ...(call.body === undefined ? {} : { body: call.body }),
   });
 }
@@ -45,7 +57,7 @@ async function answerTo(terminal: Terminal, call: Call): Promise<Response> {
 /** `fetch` that says what to do when nobody answers. */
 export async function reach(url: string, init: RequestInit = {}): Promise<Response> {
   try {
-    return await fetch(url, { ...init, redirect: 'error', signal: AbortSignal.timeout(TIMEOUT_MS) });
+    return await fetch(url, { ...init, redirect: 'error', signal: init.signal ?? AbortSignal.timeout(TIMEOUT_MS) });
   } catch (error) {
     const { origin } = new URL(url);
     throw new Failure(

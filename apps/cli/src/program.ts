@@ -15,6 +15,7 @@ import { revisionsCommand } from './commands/revisions';
 import { testCommand } from './commands/test';
 import { simulateCommand } from './commands/simulate';
 import { tokenCommand } from './commands/token-inspect';
+import { webhookCommand } from './commands/webhook';
 import { whoCanCommand } from './commands/who-can';
 import { EXIT, Failure, type ExitCode } from './failure';
 import { paint } from './format';
@@ -36,6 +37,7 @@ const commands = [
   exchangeCommand,
   tokenCommand,
   auditCommand,
+  webhookCommand,
   issuerCommand,
   devCommand,
 ];

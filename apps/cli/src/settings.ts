@@ -27,7 +27,7 @@ function checkedUrl(text: string): URL {
 }
 
 /** The token never leaves the machine unasked: only a loopback server gets it. */
-function isLoopback({ hostname }: URL): boolean {
+export function isLoopback({ hostname }: URL): boolean {
   return hostname === 'localhost' || hostname === '[::1]' || /^127\.\d+\.\d+\.\d+$/.test(hostname);
 }
 

@@ -53,8 +53,8 @@ export class EventFeed implements BeforeApplicationShutdown {
     let position = start;
     this.streams += 1;
     try {
-      // At once, so that the client sees its stream open.
-      yield `retry: ${RECONNECT_MS}\n\n`;
+      // At once, so that the client sees its stream open; with its place, so that it loses nothing before the first event.
+      yield `retry: ${RECONNECT_MS}\n${asId(start)}\n`;
       for (let quietSince = performance.now(); !this.stopping && performance.now() < endsAt;) {
         const page = await this.reader.following(filters, position, PAGE);
         for (const event of page.events) yield asMessage(event);
@@ -62,7 +62,7 @@ export class EventFeed implements BeforeApplicationShutdown {
         if (page.events.length > 0) quietSince = performance.now();
         if (page.events.length < PAGE) await this.news();
         if (performance.now() < quietSince + HEARTBEAT_MS) continue;
-        yield ': still here\n\n';
+        yield `: still here\n${asId(position)}\n`;
         quietSince = performance.now();
       }
     } catch (error) {
@@ -87,5 +87,8 @@ export class EventFeed implements BeforeApplicationShutdown {
   }
 }
 
+/** Of an empty trail there is no place yet. */
+const asId = (position: string): string => (position === '0' ? '' : `id: ${writeCursor(position)}\n`);
+
 const asMessage = (event: RecordedEvent): string =>
-  `id: ${writeCursor(event.sequence)}\nevent: ${event.type}\ndata: ${JSON.stringify(event)}\n\n`;
+  `${asId(event.sequence)}event: ${event.type}\ndata: ${JSON.stringify(event)}\n\n`;
