@@ -3,8 +3,9 @@ import fc from 'fast-check';
 import { compileSnapshot } from './compile-snapshot';
 import { decideExchange } from './decide-exchange';
 import type { PermissionRequest } from './decisions';
-import type { Condition, CountersignDocument, RoleSpec, Statement } from './documents';
+import type { Condition, CountersignDocument, Statement } from './documents';
 import { evaluatePermission } from './evaluate-permission';
+import { roleSpec } from './documents.fixture';
 
 // fast-check prints seed and path of what fails; both go here to see it again.
 const settings = { seed: 20_261_121, numRuns: 100 };
@@ -301,19 +302,8 @@ const policy: CountersignDocument = {
 const issuerOf = (iss: string): CountersignDocument =>
   ({ kind: 'JwtIssuer', name: 'ci', spec: { iss, platform: 'generic', disabled: false } }) as CountersignDocument;
 
-const roleOf = (name: string, tests: readonly Test[]): CountersignDocument => {
-  const spec: RoleSpec = {
-    policy: ['p'],
-    principal: null,
-    condition: conditionOf(tests),
-    audience: [],
-    multipleAudiences: false,
-    maxTokenExpiry: null,
-    allowedEvents: [],
-    trustedIps: [],
-    maxUses: 0,
-    shadow: false,
-    disabled: false,
-  };
-  return { kind: 'Role', name, spec };
-};
+const roleOf = (name: string, tests: readonly Test[]): CountersignDocument => ({
+  kind: 'Role',
+  name,
+  spec: roleSpec({ condition: conditionOf(tests) }),
+});

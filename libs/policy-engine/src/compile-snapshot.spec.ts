@@ -2,29 +2,18 @@ import { compileSnapshot } from './compile-snapshot';
 import { decideExchange } from './decide-exchange';
 import type { CountersignDocument } from './documents';
 import { evaluatePermission } from './evaluate-permission';
+import { roleSpec } from './documents.fixture';
 
 const iss = 'https://keycloak.example.com/realms/acme';
 const publicUrl = 'https://sts.example.com';
 const allow = { sid: 'ok', effect: 'Allow', action: ['*'], resource: ['*'], condition: null };
-const roleSpec = {
-  policy: ['good'],
-  principal: null,
-  condition: { StringEqual: { 'jwt:iss': [iss] } },
-  audience: [],
-  multipleAudiences: false,
-  maxTokenExpiry: null,
-  allowedEvents: [],
-  trustedIps: [],
-  maxUses: 0,
-  shadow: false,
-  disabled: false,
-};
+const goodRole = roleSpec({ policy: ['good'], condition: { StringEqual: { 'jwt:iss': [iss] } } });
 
 const stored = (kind: string, name: unknown, spec: unknown) => ({ kind, name, spec }) as CountersignDocument;
 const good = [
   stored('JwtIssuer', 'keycloak', { iss, platform: 'keycloak', disabled: false }),
   stored('Policy', 'good', { statement: [allow] }),
-  stored('Role', 'good', roleSpec),
+  stored('Role', 'good', goodRole),
 ];
 const compile = (...more: unknown[]) =>
   compileSnapshot({ documents: [...good, ...more] as CountersignDocument[], publicUrl, revision: 3 });
@@ -55,9 +44,9 @@ const permission = (snapshot: ReturnType<typeof compile>, policies: string[], mo
 describe('a bad stored document is left out and reported, and the others work', () => {
   test.each<[string, unknown, string]>([
     ['null', null, ''],
-    ['a document without name', stored('Role', undefined, roleSpec), ''],
+    ['a document without name', stored('Role', undefined, goodRole), ''],
     ['a role without spec', stored('Role', 'bad', null), 'bad'],
-    ['a role whose policies are text', stored('Role', 'bad', { ...roleSpec, policy: 'good' }), 'bad'],
+    ['a role whose policies are text', stored('Role', 'bad', { ...goodRole, policy: 'good' }), 'bad'],
     [
       'a role with an unknown operator',
       stored('Role', 'bad', withCondition({ StringLikes: { 'jwt:sub': ['a'] } })),
@@ -78,11 +67,11 @@ describe('a bad stored document is left out and reported, and the others work', 
     ],
     [
       'a role that pins no issuer',
-      stored('Role', 'bad', { ...roleSpec, condition: { StringEqual: { 'jwt:sub': ['x'] } } }),
+      stored('Role', 'bad', { ...goodRole, condition: { StringEqual: { 'jwt:sub': ['x'] } } }),
       'bad',
     ],
-    ['a role with a bad address range', stored('Role', 'bad', { ...roleSpec, trustedIps: ['10.0.0.0/99'] }), 'bad'],
-    ['a role with a missing policy', stored('Role', 'bad', { ...roleSpec, policy: ['good', 'nope'] }), 'bad'],
+    ['a role with a bad address range', stored('Role', 'bad', { ...goodRole, trustedIps: ['10.0.0.0/99'] }), 'bad'],
+    ['a role with a missing policy', stored('Role', 'bad', { ...goodRole, policy: ['good', 'nope'] }), 'bad'],
     ['an issuer without spec', stored('JwtIssuer', 'bad', null), 'bad'],
     [
       'a second issuer with the same iss',
@@ -90,7 +79,7 @@ describe('a bad stored document is left out and reported, and the others work', 
       'bad',
     ],
     ['a policy without statements', stored('Policy', 'bad', {}), 'bad'],
-    ['a second role of the same name', stored('Role', 'good', { ...roleSpec, policy: [] }), 'good'],
+    ['a second role of the same name', stored('Role', 'good', { ...goodRole, policy: [] }), 'good'],
   ])('%s', (_, document, name) => {
     const snapshot = compile(document);
     expect(snapshot.errors.map((error) => error.name)).toEqual([name]);
@@ -137,7 +126,7 @@ test('a policy that is gone grants nothing and is reported', () => {
 describe("a role's addresses limit the use of its tokens where the address is known", () => {
   const snapshot = compile(
     stored('Policy', 'inner', { statement: [allow] }),
-    stored('Role', 'inner', { ...roleSpec, policy: ['inner'], trustedIps: ['10.0.0.0/8'] }),
+    stored('Role', 'inner', { ...goodRole, policy: ['inner'], trustedIps: ['10.0.0.0/8'] }),
   );
   test.each<[string, string[], string | null, 'Allow' | 'Deny']>([
     ['from a trusted address', ['inner'], '10.0.0.1', 'Allow'],
@@ -151,7 +140,7 @@ describe("a role's addresses limit the use of its tokens where the address is kn
 });
 
 test('changing the documents afterwards changes no decision', () => {
-  const spec = { ...roleSpec, policy: ['good'], condition: { StringEqual: { 'jwt:iss': [iss], 'jwt:sub': ['x'] } } };
+  const spec = { ...goodRole, policy: ['good'], condition: { StringEqual: { 'jwt:iss': [iss], 'jwt:sub': ['x'] } } };
   const documents = [...good.slice(0, 2), stored('Role', 'r', spec)];
   const snapshot = compileSnapshot({ documents, publicUrl, revision: 1 });
   spec.condition.StringEqual['jwt:sub'].push('y');
@@ -161,5 +150,5 @@ test('changing the documents afterwards changes no decision', () => {
 });
 
 function withCondition(more: object) {
-  return { ...roleSpec, condition: { ...roleSpec.condition, ...more } };
+  return { ...goodRole, condition: { ...goodRole.condition, ...more } };
 }

@@ -6,24 +6,12 @@ import type { ExchangeRequest } from './decisions';
 import type { Condition, CountersignDocument, RoleSpec } from './documents';
 import { roleMatches } from './match-roles';
 import { buildRoleIndex } from './role-index';
+import { roleSpec } from './documents.fixture';
 
 const iss = 'https://token.actions.githubusercontent.com';
 const publicUrl = 'https://sts.example.com';
 
-const spec = (condition: Condition, more: Partial<RoleSpec> = {}): RoleSpec => ({
-  policy: ['p'],
-  principal: null,
-  condition,
-  audience: [],
-  multipleAudiences: false,
-  maxTokenExpiry: null,
-  allowedEvents: [],
-  trustedIps: [],
-  maxUses: 0,
-  shadow: false,
-  disabled: false,
-  ...more,
-});
+const spec = (condition: Condition, more: Partial<RoleSpec> = {}): RoleSpec => roleSpec({ condition, ...more });
 const role = (name: string, condition: Condition, more: Partial<RoleSpec> = {}): CountersignDocument => ({
   kind: 'Role',
   name,

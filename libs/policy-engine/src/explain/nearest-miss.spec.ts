@@ -7,25 +7,13 @@ import { explainExchange } from './explain-exchange';
 import type { DocumentEdit } from './explanation';
 import { editNormalised, findNearestMiss, isAdmittedAfter } from './nearest-miss';
 import { withRole } from './with-role';
+import { roleSpec } from '../documents.fixture';
 
 const iss = 'https://token.actions.githubusercontent.com';
 const publicUrl = 'https://sts.example.com';
 const pinned = { 'jwt:iss': [iss] };
 
-const spec = (more: Partial<RoleSpec>): RoleSpec => ({
-  policy: ['p'],
-  principal: null,
-  condition: { StringEqual: pinned },
-  audience: [],
-  multipleAudiences: false,
-  maxTokenExpiry: null,
-  allowedEvents: [],
-  trustedIps: [],
-  maxUses: 0,
-  shadow: false,
-  disabled: false,
-  ...more,
-});
+const spec = (more: Partial<RoleSpec>): RoleSpec => roleSpec({ condition: { StringEqual: pinned }, ...more });
 
 const role = (name: string, more: Partial<RoleSpec>): RoleDocument => ({ kind: 'Role', name, spec: spec(more) });
 

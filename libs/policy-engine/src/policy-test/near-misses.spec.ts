@@ -6,6 +6,7 @@ import type { Condition, CountersignDocument, Platform } from '../documents';
 import { nearMisses, scoreNearMisses } from './near-misses';
 import type { PolicyTestCase } from './policy-test';
 import { runPolicyTest } from './run-policy-test';
+import { roleSpec } from '../documents.fixture';
 
 const recorded = join(__dirname, '../../../testing/claims');
 const read = (name: string): Claims => JSON.parse(readFileSync(join(recorded, `${name}.json`), 'utf8')) as Claims;
@@ -19,19 +20,9 @@ const issuer = (name: string, iss: string, platform: Platform): CountersignDocum
 const role = (condition: Condition): CountersignDocument => ({
   kind: 'Role',
   name: 'deploy',
-  spec: {
-    policy: ['p'],
-    principal: null,
+  spec: roleSpec({
     condition: { ...condition, StringEqual: { 'jwt:iss': [github], ...condition['StringEqual'] } },
-    audience: [],
-    multipleAudiences: false,
-    maxTokenExpiry: null,
-    allowedEvents: [],
-    trustedIps: [],
-    maxUses: 0,
-    shadow: false,
-    disabled: false,
-  },
+  }),
 });
 
 const policy = (condition: Condition | null = null): CountersignDocument => ({

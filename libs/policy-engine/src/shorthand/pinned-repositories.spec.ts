@@ -6,6 +6,7 @@ import { explainExchange } from '../explain/explain-exchange';
 import { withIssuer } from './expand-repository';
 import { parseRepository } from './parse-repository';
 import { pinKey, type RepositoryPin } from './repository-pins';
+import { roleSpec } from '../documents.fixture';
 
 const iss = 'https://token.actions.githubusercontent.com';
 const gitlab = 'https://gitlab.com';
@@ -16,21 +17,7 @@ function role(name: string, principal: string[], more: Partial<RoleSpec> = {}): 
     if (!parsed.ok) throw new Error(parsed.message);
     return parsed.repository;
   });
-  const spec: RoleSpec = {
-    policy: ['p'],
-    principal: null,
-    repositories,
-    condition: withIssuer({}, repositories),
-    audience: [],
-    multipleAudiences: false,
-    maxTokenExpiry: null,
-    allowedEvents: [],
-    trustedIps: [],
-    maxUses: 0,
-    shadow: false,
-    disabled: false,
-    ...more,
-  };
+  const spec = roleSpec({ repositories, condition: withIssuer({}, repositories), ...more });
   return { kind: 'Role', name, spec };
 }
 
