@@ -16,6 +16,7 @@ import { EventsController } from './trail/events.controller';
 import { TrailConsumer } from './trail/trail-consumer';
 import { TrailWriter } from './trail/trail-writer';
 import { EndpointAdmin } from './webhooks/endpoint-admin';
+import { EndpointCheck } from './webhooks/endpoint-check';
 import { EndpointEvents } from './webhooks/endpoint-events';
 import { EndpointStore } from './webhooks/endpoint-store';
 import { WebhooksController } from './webhooks/webhooks.controller';
@@ -29,6 +30,7 @@ import { WebhooksController } from './webhooks/webhooks.controller';
     EventReader,
     EventFeed,
     EndpointAdmin,
+    EndpointCheck,
     EndpointStore,
     EndpointEvents,
     DeliveryQueue,

@@ -73,6 +73,12 @@ export interface WebhookAnswer {
   issuers: string[];
   roles: string[];
   outcomes: string[];
+  /** `openfaas`: body and headers as OpenFaaS has them for its own events. */
+  format: 'cloudevents' | 'openfaas';
+  /** Deliveries that are made in a second at most. */
+  maxPerSecond: number;
+  /** The receiver is asked before the webhook is enabled (CloudEvents HTTP Webhook, section 4). */
+  handshake: boolean;
   disabled: boolean;
   disabledReason: string | null;
   createdAt: string;

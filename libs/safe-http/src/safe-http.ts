@@ -44,7 +44,7 @@ export interface SafeResponse {
 }
 
 interface Call {
-  method: 'GET' | 'POST';
+  method: 'GET' | 'POST' | 'OPTIONS';
   headers: Record<string, string>;
   body: string | null;
   timeoutMs: number;
@@ -80,6 +80,12 @@ export class SafeHttp {
   async post(url: string, body: string, options: SafePostOptions): Promise<SafeResponse> {
     const { timeoutMs = 15_000, maxBytes = 64 * 1024, headers } = options;
     return this.call(url, { method: 'POST', headers, body, timeoutMs, maxBytes, caCertificate: null });
+  }
+
+  /** An OPTIONS request, answered like `post`. */
+  async preflight(url: string, options: SafePostOptions): Promise<SafeResponse> {
+    const { timeoutMs = 5_000, maxBytes = 4 * 1024, headers } = options;
+    return this.call(url, { method: 'OPTIONS', headers, body: null, timeoutMs, maxBytes, caCertificate: null });
   }
 
   /** What can be said of a URL when it is registered, without DNS: whether it could ever be called. */

@@ -7,6 +7,8 @@ export {
 } from './delivery-state';
 export { MAX_FAILING_SECONDS, nextEndpointHealth, type EndpointHealth } from './endpoint-health';
 export { matchesFilter, type EventFilter, type FilteredEvent } from './event-filter';
+export { handshakeHeaders, readHandshake, type HandshakeRequest, type HandshakeResult } from './handshake';
+export { openFaasMessage, type OpenFaasDelivery } from './openfaas';
 export { retryAfterSeconds } from './retry-after';
 export { generateSecret } from './secret';
 export {

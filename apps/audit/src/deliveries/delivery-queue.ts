@@ -1,4 +1,4 @@
-import type { CloudEvent } from '@countersign/contracts';
+import type { CloudEvent, WebhookAnswer } from '@countersign/contracts';
 import { nextEndpointHealth, type DeliveryState } from '@countersign/webhooks';
 import { Injectable } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
@@ -16,6 +16,9 @@ export interface LeasedDelivery {
   /** Null for deliveries from before there were chains. */
   endpointSequence: string | null;
   chainHead: Buffer | null;
+  format: WebhookAnswer['format'];
+  /** Deliveries name us, as the handshake did. */
+  handshake: boolean;
   attemptsMade: number;
   leasedUntil: Date;
   sequence: string;
@@ -29,13 +32,14 @@ export interface AttemptRecord {
   durationMs: number;
 }
 
-/** `inFlight` counts attempts under way by endpoint. */
+/** By endpoint: `inFlight` counts attempts under way, `recent` those of the last second. */
 export interface LeaseRequest {
   now: Date;
   leasedUntil: Date;
   most: number;
   mostPerEndpoint: number;
   inFlight: ReadonlyMap<string, number>;
+  recent: ReadonlyMap<string, number>;
 }
 
 const LEASE = `
@@ -45,7 +49,10 @@ const LEASE = `
       SELECT id, next_attempt_at FROM audit.delivery
       WHERE webhook_id = e.id AND next_attempt_at <= $1
       ORDER BY next_attempt_at, position
-      LIMIT greatest(0, $2::int - coalesce(($3::jsonb ->> e.id::text)::int, 0))
+      LIMIT greatest(0, least(
+        $2::int - coalesce(($3::jsonb ->> e.id::text)::int, 0),
+        e.max_per_second - coalesce(($6::jsonb ->> e.id::text)::int, 0)
+      ))
       FOR UPDATE SKIP LOCKED
     ) candidate
     WHERE e.disabled_reason IS NULL
@@ -54,7 +61,7 @@ const LEASE = `
   UPDATE audit.delivery d SET next_attempt_at = $5
   FROM due, audit.webhook_endpoint e, audit.event v
   WHERE d.id = due.id AND e.id = d.webhook_id AND v.event_id = d.event_id
-  RETURNING d.id, d.webhook_id AS "webhookId", e.url, 
+  RETURNING d.id, d.webhook_id AS "webhookId", e.url, e.format, e.handshake,
     CASE WHEN e.previous_secret_expires_at > $1 THEN ARRAY[e.sealed_secret, e.previous_sealed_secret]
       ELSE ARRAY[e.sealed_secret] END AS "sealedSecrets",
     d.endpoint_sequence AS "endpointSequence", d.chain_head AS "chainHead",
@@ -75,10 +82,10 @@ export class DeliveryQueue {
     private readonly events: EndpointEvents,
   ) {}
 
-  /** Takes what is due, the oldest first, of each endpoint only as many as it has places left. */
-  lease({ now, leasedUntil, most, mostPerEndpoint, inFlight }: LeaseRequest): Promise<LeasedDelivery[]> {
-    const places = JSON.stringify(Object.fromEntries(inFlight));
-    return this.database.query<LeasedDelivery>(LEASE, [now, mostPerEndpoint, places, most, leasedUntil]);
+  /** Takes what is due, the oldest first, of each endpoint as many as it has places left and may get now. */
+  lease({ now, leasedUntil, most, mostPerEndpoint, ...counts }: LeaseRequest): Promise<LeasedDelivery[]> {
+    const [inFlight, recent] = [counts.inFlight, counts.recent].map((map) => JSON.stringify(Object.fromEntries(map)));
+    return this.database.query<LeasedDelivery>(LEASE, [now, mostPerEndpoint, inFlight, most, leasedUntil, recent]);
   }
 
   /**

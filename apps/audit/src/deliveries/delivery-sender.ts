@@ -1,8 +1,15 @@
 import type { DeliveredEvent } from '@countersign/contracts';
 import { Clock, SealError } from '@countersign/platform';
 import { SafeHttp, SafeHttpError } from '@countersign/safe-http';
-import { nextDeliveryState, signMessage, type AttemptOutcome, type DeliveryState } from '@countersign/webhooks';
+import {
+  nextDeliveryState,
+  openFaasMessage,
+  signMessage,
+  type AttemptOutcome,
+  type DeliveryState,
+} from '@countersign/webhooks';
 import { Injectable, Optional } from '@nestjs/common';
+import { AuditConfig } from '../config';
 import { recordedEvent } from '../trail/recorded-event';
 import { EndpointStore } from '../webhooks/endpoint-store';
 import { deliveredEvent } from './delivered-event';
@@ -14,13 +21,19 @@ interface Answer {
   retryAfter?: string | undefined;
 }
 
-/** Makes one attempt: a signed POST (Standard Webhooks) whose body and id are the same every time. */
+interface Message {
+  body: string;
+  headers: Record<string, string>;
+}
+
+/** Makes one attempt: a signed POST whose body and id are the same every time. */
 @Injectable()
 export class DeliverySender {
   constructor(
     private readonly http: SafeHttp,
     private readonly endpoints: EndpointStore,
     private readonly clock: Clock,
+    private readonly config: AuditConfig,
     @Optional() private readonly settings: DeliverySettings = new DeliverySettings(),
   ) {}
 
@@ -47,24 +60,41 @@ export class DeliverySender {
   }
 
   private async post(delivery: LeasedDelivery, timestamp: number): Promise<Answer> {
-    const { id, url, webhookId } = delivery;
     const { attemptTimeoutMs: timeoutMs, maxAnswerBytes: maxBytes } = this.settings;
     try {
-      const body = JSON.stringify(bodyOf(delivery));
-      const secrets = delivery.sealedSecrets.map((sealed) => this.endpoints.openSecret(sealed));
-      const privateKey = this.endpoints.signingKey(webhookId);
-      const headers = {
-        'content-type': 'application/cloudevents+json',
-        'user-agent': 'countersign',
-        'webhook-id': id,
-        'webhook-timestamp': String(timestamp),
-        'webhook-signature': signMessage({ id, timestamp, body, secrets, privateKey }),
-      };
-      const answer = await this.http.post(url, body, { timeoutMs, maxBytes, headers });
+      const { body, headers } = this.message(delivery, timestamp);
+      const answer = await this.http.post(delivery.url, body, { timeoutMs, maxBytes, headers });
       return { outcome: { status: answer.status }, retryAfter: answer.headers['retry-after'] };
     } catch (error) {
       return { outcome: { error: errorClass(error) } };
     }
+  }
+
+  private message(delivery: LeasedDelivery, timestamp: number): Message {
+    const event = bodyOf(delivery);
+    const secrets = delivery.sealedSecrets.map((sealed) => this.endpoints.openSecret(sealed));
+    const { body, headers } =
+      delivery.format === 'openfaas'
+        ? // There is one signature in this format: the current secret's.
+          openFaasMessage({ id: delivery.id, event, secret: secrets[0] ?? '' })
+        : this.standardMessage(delivery, { body: JSON.stringify(event), secrets, timestamp });
+    const origin = delivery.handshake ? { 'webhook-request-origin': new URL(this.config.publicUrl).hostname } : {};
+    return { body, headers: { ...headers, ...origin, 'user-agent': 'countersign' } };
+  }
+
+  /** Standard Webhooks. */
+  private standardMessage(
+    { id, webhookId }: LeasedDelivery,
+    { body, secrets, timestamp }: { body: string; secrets: string[]; timestamp: number },
+  ): Message {
+    const privateKey = this.endpoints.signingKey(webhookId);
+    const headers = {
+      'content-type': 'application/cloudevents+json',
+      'webhook-id': id,
+      'webhook-timestamp': String(timestamp),
+      'webhook-signature': signMessage({ id, timestamp, body, secrets, privateKey }),
+    };
+    return { body, headers };
   }
 }
 

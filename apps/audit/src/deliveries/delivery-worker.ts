@@ -1,5 +1,6 @@
 import { Clock, Logger, Metrics } from '@countersign/platform';
 import { Injectable, Optional, type BeforeApplicationShutdown, type OnApplicationBootstrap } from '@nestjs/common';
+import { countBy, DeliveryPace } from './delivery-pace';
 import { DeliveryQueue, type LeasedDelivery } from './delivery-queue';
 import { DeliverySender } from './delivery-sender';
 import { DeliverySettings } from './delivery-settings';
@@ -8,6 +9,7 @@ import { DeliverySettings } from './delivery-settings';
 @Injectable()
 export class DeliveryWorker implements OnApplicationBootstrap, BeforeApplicationShutdown {
   private readonly running = new Map<Promise<void>, string>();
+  private readonly pace = new DeliveryPace();
   private readonly attempts;
   private stopping = false;
   private looking: Promise<void> = Promise.resolve();
@@ -57,12 +59,13 @@ export class DeliveryWorker implements OnApplicationBootstrap, BeforeApplication
     const { maxAttempts, maxAttemptsPerEndpoint, leaseMs } = this.settings;
     const most = maxAttempts - this.running.size;
     if (most <= 0) return [];
-    const inFlight = new Map<string, number>();
-    for (const webhookId of this.running.values()) inFlight.set(webhookId, (inFlight.get(webhookId) ?? 0) + 1);
     const now = this.clock.now();
+    const counts = { inFlight: countBy(this.running.values()), recent: this.pace.recent(now) };
     const times = { now: new Date(now), leasedUntil: new Date(now + leaseMs) };
     try {
-      return await this.queue.lease({ ...times, most, mostPerEndpoint: maxAttemptsPerEndpoint, inFlight });
+      const taken = await this.queue.lease({ ...times, ...counts, most, mostPerEndpoint: maxAttemptsPerEndpoint });
+      for (const { webhookId } of taken) this.pace.note(webhookId, now);
+      return taken;
     } catch (error) {
       this.logger.debug('cannot look for deliveries', { reason: String(error) });
       return [];

@@ -1,12 +1,12 @@
 import { randomBytes } from 'node:crypto';
 import type { RotatedSecretAnswer, WebhookAnswer } from '@countersign/contracts';
 import { Clock, ProblemError, uuidV7 } from '@countersign/platform';
-import { SafeHttp } from '@countersign/safe-http';
 import { generateSecret } from '@countersign/webhooks';
 import { Injectable } from '@nestjs/common';
 import { AuditDatabase } from '../database';
+import { EndpointCheck } from './endpoint-check';
 import { EndpointEvents } from './endpoint-events';
-import { invalidDocument, type EndpointChanges, type NewEndpoint } from './endpoint-schema';
+import type { EndpointChanges, NewEndpoint } from './endpoint-schema';
 import { EndpointStore } from './endpoint-store';
 
 const SECRET_BYTES = 32;
@@ -23,26 +23,28 @@ export class EndpointAdmin {
     private readonly database: AuditDatabase,
     private readonly store: EndpointStore,
     private readonly events: EndpointEvents,
-    private readonly http: SafeHttp,
+    private readonly check: EndpointCheck,
     private readonly clock: Clock,
   ) {}
 
-  /** @throws ProblemError 422 when the URL may not be called; UnavailableError */
-  create(endpoint: NewEndpoint, author: string): Promise<WebhookAnswer> {
-    this.checkUrl(endpoint.url);
+  /** @throws ProblemError 422 when the URL may not be called or its receiver does not agree; UnavailableError */
+  async create(wanted: NewEndpoint, author: string): Promise<WebhookAnswer> {
+    this.check.url(wanted.url);
+    const endpoint = { ...wanted, maxPerSecond: await this.check.handshake(wanted) };
     const now = this.clock.now();
     const id = uuidV7(now);
     const secret = generateSecret(randomBytes(SECRET_BYTES));
-    const { url, ...filters } = endpoint;
+    const { url, ...settings } = endpoint;
     return this.database.transaction(async (manager) => {
       const answer = await this.store.insert(manager, { ...endpoint, id, secret, createdAt: new Date(now) });
-      await this.events.record({ action: 'created', webhookId: id, url, author, details: filters });
+      await this.events.record({ action: 'created', webhookId: id, url, author, details: settings });
       return { ...answer, secret };
     });
   }
 
-  /** @throws ProblemError 404; UnavailableError */
-  update(id: string, changes: EndpointChanges, author: string): Promise<WebhookAnswer> {
+  /** @throws ProblemError 404, 422 when the receiver does not agree any more; UnavailableError */
+  async update(id: string, wanted: EndpointChanges, author: string): Promise<WebhookAnswer> {
+    const changes = await this.agreed(id, wanted);
     return this.database.transaction(async (manager) => {
       const before = await this.lock(manager, id);
       await this.store.update(manager, id, changes);
@@ -79,7 +81,7 @@ export class EndpointAdmin {
   async test(id: string, author: string): Promise<{ eventId: string }> {
     const endpoint = await this.find(id);
     if (endpoint.disabled) throw new ProblemError('conflict', 'The webhook is disabled.');
-    this.checkUrl(endpoint.url);
+    this.check.url(endpoint.url);
     const event = await this.events.record({ action: 'test', webhookId: id, url: endpoint.url, author });
     return { eventId: event.id };
   }
@@ -93,12 +95,13 @@ export class EndpointAdmin {
     return found(await this.store.lock(manager, id));
   }
 
-  private checkUrl(url: string): void {
-    const checked = this.http.checkUrl(url);
-    if (checked.ok) return;
-    throw invalidDocument([
-      { path: '/url', code: 'url_not_allowed', message: `The URL may not be called: ${checked.reason}.` },
-    ]);
+  /** Enabling it, or delivering faster, is for the receiver to agree to again, where it was asked at first. */
+  private async agreed(id: string, changes: EndpointChanges): Promise<EndpointChanges> {
+    if (changes.disabled !== false && changes.maxPerSecond === undefined) return changes;
+    const endpoint = await this.find(id);
+    if (!endpoint.handshake) return changes;
+    const { maxPerSecond = endpoint.maxPerSecond } = changes;
+    return { ...changes, maxPerSecond: await this.check.handshake({ ...endpoint, maxPerSecond }) };
   }
 }
 

@@ -17,6 +17,9 @@ const filters = {
   outcomes: z.array(z.enum(outcomes)).max(MAX_ITEMS),
 };
 
+const maxPerSecond = z.int().min(1).max(1_000);
+const FORMATS = ['cloudevents', 'openfaas'] as const;
+
 /** Body of `POST /v1/webhooks`; an empty list lets everything through. */
 export const newEndpointSchema = z.strictObject({
   url: z.string().min(1).max(2_048),
@@ -24,10 +27,13 @@ export const newEndpointSchema = z.strictObject({
   issuers: filters.issuers.default([]),
   roles: filters.roles.default([]),
   outcomes: filters.outcomes.default([]),
+  format: z.enum(FORMATS).default('cloudevents'),
+  maxPerSecond: maxPerSecond.default(50),
+  handshake: z.boolean().default(false),
 });
 
 /** Body of `PATCH /v1/webhooks/{id}`: what is left out stays. */
-export const endpointChangesSchema = z.strictObject({ ...filters, disabled: z.boolean() }).partial();
+export const endpointChangesSchema = z.strictObject({ ...filters, maxPerSecond, disabled: z.boolean() }).partial();
 
 export type NewEndpoint = z.infer<typeof newEndpointSchema>;
 export type EndpointChanges = z.infer<typeof endpointChangesSchema>;
@@ -41,6 +47,9 @@ export const endpointAnswerSchema = z
     issuers: z.array(z.string()),
     roles: z.array(z.string()),
     outcomes: z.array(z.string()),
+    format: z.enum(FORMATS),
+    maxPerSecond: z.int(),
+    handshake: z.boolean(),
     disabled: z.boolean(),
     disabledReason: z.string().nullable(),
     createdAt: z.string(),

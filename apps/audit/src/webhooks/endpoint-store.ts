@@ -13,16 +13,12 @@ import type { EndpointChanges, NewEndpoint } from './endpoint-schema';
 export type DisabledReason = 'gone' | 'failing' | 'requested';
 
 const COLUMNS = `
-  id, position, url, types, issuers, roles, outcomes, disabled_reason AS "disabledReason", created_at AS "createdAt"`;
+  id, position, url, types, issuers, roles, outcomes, format, max_per_second AS "maxPerSecond", handshake,
+  disabled_reason AS "disabledReason", created_at AS "createdAt"`;
 
-interface EndpointRow {
+interface EndpointRow extends NewEndpoint {
   id: string;
   position: string;
-  url: string;
-  types: string[];
-  issuers: string[];
-  roles: string[];
-  outcomes: string[];
   disabledReason: DisabledReason | null;
   createdAt: Date;
 }
@@ -63,11 +59,13 @@ export class EndpointStore {
     manager: EntityManager,
     endpoint: NewEndpoint & { id: string; secret: string; createdAt: Date },
   ): Promise<WebhookAnswer> {
-    const { id, url, secret, types, issuers, roles, outcomes, createdAt } = endpoint;
+    const { id, url, secret, types, issuers, roles, outcomes, format, maxPerSecond, handshake, createdAt } = endpoint;
+    const sealedSecret = seal(Buffer.from(secret), this.sealingKey);
     const [row] = await manager.query<EndpointRow[]>(
-      `INSERT INTO audit.webhook_endpoint (id, url, sealed_secret, types, issuers, roles, outcomes, created_at)
-       VALUES ($1, $2, $3, $4, $5, $6, $7, $8) RETURNING ${COLUMNS}`,
-      [id, url, seal(Buffer.from(secret), this.sealingKey), types, issuers, roles, outcomes, createdAt],
+      `INSERT INTO audit.webhook_endpoint
+         (id, url, sealed_secret, types, issuers, roles, outcomes, format, max_per_second, handshake, created_at)
+       VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11) RETURNING ${COLUMNS}`,
+      [id, url, sealedSecret, types, issuers, roles, outcomes, format, maxPerSecond, handshake, createdAt],
     );
     if (row === undefined) throw new Error('an inserted endpoint was not returned');
     return this.asAnswer(row);
@@ -81,11 +79,12 @@ export class EndpointStore {
   }
 
   async update(manager: EntityManager, id: string, changes: EndpointChanges): Promise<void> {
-    const { types, issuers, roles, outcomes } = changes;
+    const { types, issuers, roles, outcomes, maxPerSecond } = changes;
     await manager.query(
       `UPDATE audit.webhook_endpoint SET types = coalesce($2, types), issuers = coalesce($3, issuers),
-         roles = coalesce($4, roles), outcomes = coalesce($5, outcomes) WHERE id = $1`,
-      [id, types, issuers, roles, outcomes],
+         roles = coalesce($4, roles), outcomes = coalesce($5, outcomes), max_per_second = coalesce($6, max_per_second)
+       WHERE id = $1`,
+      [id, types, issuers, roles, outcomes, maxPerSecond],
     );
     if (changes.disabled === false) await this.enable(manager, id);
     if (changes.disabled === true) await this.disable(manager, id, 'requested');
