@@ -5,6 +5,8 @@ import { DeliveryReader } from './deliveries/delivery-reader';
 import { DeliverySender } from './deliveries/delivery-sender';
 import { DeliveryWorker } from './deliveries/delivery-worker';
 import { Redelivery } from './deliveries/redelivery';
+import { EventExport } from './export/event-export';
+import { ExportController } from './export/export.controller';
 import { CheckpointSchedule } from './log/checkpoint-schedule';
 import { CheckpointWriter } from './log/checkpoint-writer';
 import { LogReader } from './log/log-reader';
@@ -23,12 +25,13 @@ import { WebhooksController } from './webhooks/webhooks.controller';
 
 /** The trail and its webhooks. Needs AuditConfig, AuditDatabase, AuditStream and SafeHttp. */
 @Module({
-  controllers: [EventsController, LogController, WebhooksController, DeliveriesController],
+  controllers: [ExportController, EventsController, LogController, WebhooksController, DeliveriesController],
   providers: [
     TrailConsumer,
     TrailWriter,
     EventReader,
     EventFeed,
+    EventExport,
     EndpointAdmin,
     EndpointCheck,
     EndpointStore,

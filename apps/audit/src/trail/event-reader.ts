@@ -28,19 +28,17 @@ const filters = {
 export const eventFiltersSchema = z.strictObject(filters);
 export type EventFilters = z.infer<typeof eventFiltersSchema>;
 
+export const timeRange = { from: time.optional(), to: time.optional() };
+
 /** Query parameters of `GET /v1/events`; `from` is included, `to` is not. */
-export const eventQuerySchema = z.strictObject({
-  ...pageQuery,
-  ...filters,
-  from: time.optional(),
-  to: time.optional(),
-});
+export const eventQuerySchema = z.strictObject({ ...pageQuery, ...filters, ...timeRange });
 
 export type EventQuery = z.infer<typeof eventQuerySchema>;
 
+type Conditions = Omit<EventQuery, 'cursor' | 'limit'>;
+
 /** Conditions are fixed text; what callers send is only ever a parameter. */
-const CONDITIONS: Record<Exclude<keyof EventQuery, 'limit'>, (parameter: string) => string> = {
-  cursor: (parameter) => `sequence < ${parameter}::bigint`,
+const CONDITIONS: Record<keyof Conditions, (parameter: string) => string> = {
   type: (parameter) => `type = ${parameter}`,
   issuer: (parameter) => `issuer = ${parameter}`,
   subject: (parameter) => `subject = ${parameter}`,
@@ -51,10 +49,18 @@ const CONDITIONS: Record<Exclude<keyof EventQuery, 'limit'>, (parameter: string)
   to: (parameter) => `time < to_timestamp(${parameter}::float8)`,
 };
 
-function conditionsOf(
-  filters: Partial<EventFilters & { cursor: string | undefined }>,
-  parameters: unknown[],
-): string[] {
+/** What a span of time holds is in the order of time, others in that of the trail: only so does an index find a page. */
+const ORDERS = {
+  time: {
+    after: (parameter: string) =>
+      `(time, sequence) < ((SELECT time FROM audit.event WHERE sequence = ${parameter}::bigint), ${parameter}::bigint)`,
+    newestFirst: 'time DESC, sequence DESC',
+  },
+  trail: { after: (parameter: string) => `sequence < ${parameter}::bigint`, newestFirst: 'sequence DESC' },
+};
+
+/** Fixed text with the values among the parameters, in SQL for `audit.event`. */
+export function conditionsOf(filters: Conditions, parameters: unknown[]): string[] {
   return Object.entries(CONDITIONS).flatMap(([name, condition]) => {
     const value = filters[name as keyof typeof filters];
     return value === undefined ? [] : [condition(`$${parameters.push(value)}`)];
@@ -66,11 +72,14 @@ export class EventReader {
   constructor(private readonly database: AuditDatabase) {}
 
   /** Newest first. */
-  async list({ limit, ...filters }: EventQuery): Promise<Page<RecordedEvent>> {
+  async list({ limit, cursor, ...filters }: EventQuery): Promise<Page<RecordedEvent>> {
     const parameters: unknown[] = [limit + 1];
-    const conditions = ['true', ...conditionsOf(filters, parameters)].join(' AND ');
+    const order = filters.from === undefined && filters.to === undefined ? ORDERS.trail : ORDERS.time;
+    const conditions = ['true', ...conditionsOf(filters, parameters)];
+    if (cursor !== undefined) conditions.push(order.after(`$${parameters.push(cursor)}`));
     const rows = await this.database.query<EventRow>(
-      `SELECT sequence, event FROM audit.event WHERE ${conditions} ORDER BY sequence DESC LIMIT $1`,
+      `SELECT sequence, event FROM audit.event WHERE ${conditions.join(' AND ')}
+       ORDER BY ${order.newestFirst} LIMIT $1`,
       parameters,
     );
     return pageOf(rows, limit, { position: (row) => row.sequence, item: asRecorded });
