@@ -6,12 +6,8 @@ export const anyOne = -2;
 /** Code points of literal text, `anyRun` and `anyOne`. */
 export type Tokens = readonly number[];
 
-/** Tokens without `anyRun`: they match texts of one length only, counted in characters. */
-interface Segment {
-  tokens: Tokens;
-  /** The same as text to search for; null where a search would find other characters, too. */
-  literal: string | null;
-}
+/** What stands between two runs: literal text, or tokens where a search for text would find other characters, too. */
+type Segment = string | Tokens;
 
 export interface Program {
   /** What the text begins with. */
@@ -22,35 +18,44 @@ export interface Program {
   tail: Segment | null;
 }
 
-export function toProgram(tokens: Tokens): Program {
+/** The program of a text in which `*` is any run and `?` exactly one character. */
+export const programOfText = (text: string): Program =>
+  toProgram(text.split('*').map((part) => (isSearchable(part) ? part : tokenize(part))));
+
+/** The program of tokens, some of which stand for literal `*` and `?`. */
+export function programOfTokens(tokens: Tokens): Program {
   const segments: number[][] = [[]];
   for (const token of tokens) {
     if (token === anyRun) segments.push([]);
     else segments.at(-1)?.push(token);
   }
-  const [head = [], ...rest] = segments;
-  const tail = rest.pop();
-  const middle = rest.filter((segment) => segment.length > 0).map(toSegment);
-  return { head: toSegment(head), middle, tail: tail ? toSegment(tail) : null };
+  return toProgram(segments);
 }
 
-const toSegment = (tokens: Tokens): Segment => ({
-  tokens,
-  literal: tokens.every(isCharacter) ? tokens.map((point) => String.fromCodePoint(point)).join('') : null,
-});
+function toProgram([head = '', ...rest]: readonly Segment[]): Program {
+  const tail = rest.pop() ?? null;
+  return { head, middle: rest.filter((segment) => segment.length > 0), tail };
+}
 
 /** Half of a pair would be found in the middle of a character. */
-const isCharacter = (token: number): boolean => token !== anyOne && (token < 0xd800 || token > 0xdfff);
+const isSearchable = (text: string): boolean => !/[?\p{Surrogate}]/u.test(text);
+
+/** Text with `*` and `?` as tokens. */
+export const tokenize = (text: string): number[] =>
+  points(text).map((point) => (point === 0x2a ? anyRun : point === 0x3f ? anyOne : point));
+
+/** Literal text as tokens. */
+export const points = (text: string): number[] => Array.from(text, (character) => character.codePointAt(0) ?? 0);
 
 /**
  * Whether the whole text matches. Both ends are fixed, and what comes between is taken where it first appears, which
  * leaves most room for the rest: nothing is ever tried twice, so that no claim makes a pattern slow.
  */
 export function matchesProgram({ head, middle, tail }: Program, text: string): boolean {
-  const start = endOfHead(head.tokens, text);
+  const start = endOfHead(head, text);
   if (text.length === 0 || start < 0) return false;
   if (tail === null) return start === text.length;
-  const end = startOfTail(tail.tokens, text);
+  const end = startOfTail(tail, text);
   let at = start;
   for (const segment of middle) {
     at = endOfFirst(segment, text, at);
@@ -59,10 +64,11 @@ export function matchesProgram({ head, middle, tail }: Program, text: string): b
   return at <= end;
 }
 
-/** The place behind the tokens at the beginning of the text; -1 when it begins otherwise. */
-function endOfHead(tokens: Tokens, text: string): number {
+/** The place behind the segment at the beginning of the text; -1 when it begins otherwise. */
+function endOfHead(segment: Segment, text: string): number {
+  if (typeof segment === 'string') return text.startsWith(segment) ? segment.length : -1;
   let at = 0;
-  for (const token of tokens) {
+  for (const token of segment) {
     const point = text.codePointAt(at);
     if (point === undefined || (token !== anyOne && token !== point)) return -1;
     at += width(point);
@@ -70,12 +76,13 @@ function endOfHead(tokens: Tokens, text: string): number {
   return at;
 }
 
-/** The place of the tokens at the end of the text; -1 when it ends otherwise. */
-function startOfTail(tokens: Tokens, text: string): number {
+/** The place of the segment at the end of the text; -1 when it ends otherwise. */
+function startOfTail(segment: Segment, text: string): number {
   let at = text.length;
-  for (let index = tokens.length - 1; index >= 0; index -= 1) {
+  if (typeof segment === 'string') return text.endsWith(segment) ? at - segment.length : -1;
+  for (let index = segment.length - 1; index >= 0; index -= 1) {
     const point = pointBefore(text, at);
-    if (point === undefined || (tokens[index] !== anyOne && tokens[index] !== point)) return -1;
+    if (point === undefined || (segment[index] !== anyOne && segment[index] !== point)) return -1;
     at -= width(point);
   }
   return at;
@@ -87,11 +94,11 @@ function pointBefore(text: string, at: number): number | undefined {
 }
 
 /** The place behind the first appearance from a place on; -1 when there is none. */
-function endOfFirst({ tokens, literal }: Segment, text: string, from: number): number {
-  if (tokens.length > text.length - from) return -1;
-  if (literal === null) return endOfFirstWithGaps(tokens, text, from);
-  const found = text.indexOf(literal, from);
-  return found < 0 ? -1 : found + literal.length;
+function endOfFirst(segment: Segment, text: string, from: number): number {
+  if (segment.length > text.length - from) return -1;
+  if (typeof segment !== 'string') return endOfFirstWithGaps(segment, text, from);
+  const found = text.indexOf(segment, from);
+  return found < 0 ? -1 : found + segment.length;
 }
 
 /**

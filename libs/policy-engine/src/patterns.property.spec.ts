@@ -76,6 +76,14 @@ class CountingText {
     this.looks += 1;
     return this.text.codePointAt(at);
   }
+  startsWith(run: string): boolean {
+    this.looks += run.length;
+    return this.text.startsWith(run);
+  }
+  endsWith(run: string): boolean {
+    this.looks += run.length;
+    return this.text.endsWith(run);
+  }
   indexOf(run: string, from: number): number {
     const found = this.text.indexOf(run, from);
     this.looks += (found < 0 ? this.length : found) - from + run.length;

@@ -1,4 +1,12 @@
-import { anyOne, anyRun, matchesProgram, toProgram, type Program, type Tokens } from './match-tokens';
+import {
+  matchesProgram,
+  points,
+  programOfText,
+  programOfTokens,
+  tokenize,
+  type Program,
+  type Tokens,
+} from './match-tokens';
 
 /** Limits of one pattern, in UTF-16 units and stars. */
 export const patternLimits = { length: 512, stars: 16 };
@@ -31,10 +39,9 @@ export function parseTemplate(text: string): Template | null {
 
 /** Compiles a template whose literal text may hold `*` (any run) and `?` (exactly one character). */
 export function compilePattern(template: Template): Pattern {
-  const parts = template.map((part) => (typeof part === 'string' ? tokenize(part) : part));
-  const needsValues = parts.some((part) => 'claim' in part);
-  if (needsValues) return { parts, program: null };
-  return { parts: [], program: toProgram(parts.flatMap((part) => ('claim' in part ? [] : part))) };
+  const texts = template.filter((part) => typeof part === 'string');
+  if (texts.length === template.length) return { parts: [], program: programOfText(texts.join('')) };
+  return { parts: template.map((part) => (typeof part === 'string' ? tokenize(part) : part)), program: null };
 }
 
 /**
@@ -49,13 +56,8 @@ export function matchPattern(pattern: Pattern, text: string, valueOf: (claim: st
     if (value === null) return null;
     tokens.push(...('claim' in part ? points(value) : part));
   }
-  return matchesProgram(toProgram(tokens), text);
+  return matchesProgram(programOfTokens(tokens), text);
 }
 
 /** Whether a pattern consists of wildcards only. */
 export const isMatchAll = (text: string): boolean => /^[*?]*$/.test(text);
-
-const tokenize = (text: string): Tokens =>
-  points(text).map((point) => (point === 0x2a ? anyRun : point === 0x3f ? anyOne : point));
-
-const points = (text: string): number[] => Array.from(text, (character) => character.codePointAt(0) ?? 0);

@@ -2,9 +2,9 @@ import type { Attributes } from '../attributes';
 import { compileCondition, evaluateCheck, holds, type Check, type CompiledCondition } from '../conditions';
 import type { Claims } from '../decisions';
 import type { Condition, RepositoryPrincipal } from '../documents';
-import { expandRepository } from './expand-repository';
+import { listsEvents, namedBy, withoutProposals } from './expand-repository';
 import { pinKey, type RepositoryPin, type RepositoryPins } from './repository-pins';
-import { ownerOf, repositoryClaims } from './repository-platforms';
+import { ownerOf, repositoryClaims, repositoryPlatforms, type RepositoryPlatform } from './repository-platforms';
 
 /** The repositories that a role's principal names, ready for decisions. */
 export interface CompiledRepositories {
@@ -21,13 +21,16 @@ export interface CompiledRepositories {
   sighting(attributes: Attributes): RepositoryPin | null;
 }
 
-/** One repository of a principal. Its checks are made at the first look: most roles are never looked at. */
+/**
+ * One repository of a principal. Its checks are made at each look and not kept: most roles are never looked at, and
+ * among very many the memory would cost a decision more than the making.
+ */
 interface Alternative {
   repository: RepositoryPrincipal;
-  fixedChecks: () => readonly Check[];
-  pinChecks: (pin: RepositoryPin) => readonly Check[];
-  /** `ids`: how the immutable form of this token's subject names the repository. */
-  subjectChecks: (ids: string) => readonly Check[];
+  /** Where the document names it. */
+  path: string;
+  /** Whether the role itself says which events it wants. */
+  listsEvents: boolean;
 }
 
 interface Examined {
@@ -44,9 +47,11 @@ export function compileRepositories(
   condition: Condition,
   pins: RepositoryPins,
 ): CompiledRepositories {
-  const alternatives = repositories.map((repository, index) =>
-    alternativeOf(repository, condition, repositories.length === 1 ? '/spec/principal' : `/spec/principal/${index}`),
-  );
+  const alternatives = repositories.map((repository, index) => ({
+    repository,
+    path: repositories.length === 1 ? '/spec/principal' : `/spec/principal/${index}`,
+    listsEvents: listsEvents(repository, condition),
+  }));
   const examine = (attributes: Attributes): Examined | null => {
     const path = pathIn(attributes.claims, repositories);
     const sameName = alternatives.filter(({ repository }) => repository.path === path);
@@ -58,7 +63,8 @@ export function compileRepositories(
     match: (attributes) => examine(attributes)?.failed.length === 0,
     checksFor: (attributes) => examine(attributes)?.checks ?? [],
     contradictedPin: (attributes) => contradictedPin(examine(attributes), attributes, pins),
-    sighting: (attributes) => sighting(examine(attributes), attributes, pins),
+    sighting: (attributes) =>
+      isKnown(repositories, attributes, pins) ? null : sighting(examine(attributes), attributes),
   };
 }
 
@@ -75,22 +81,22 @@ const noRepository = { code: 'empty_list', message: 'must name at least one repo
 
 /** The checks of a condition that stands for something written elsewhere; its values are known to be in order. */
 const checksAt = (path: string, condition: Condition): Check[] =>
-  compileCondition(condition, '', { templates: false }).checks.map((check) => ({ ...check, path }));
+  at(path, compileCondition(condition, '', { templates: false }).checks);
 
-function alternativeOf(repository: RepositoryPrincipal, condition: Condition, path: string): Alternative {
-  const fixed = rememberLast(() => checksAt(path, expandRepository(repository, condition)));
-  return {
-    repository,
-    fixedChecks: () => fixed(null),
-    pinChecks: rememberLast((pin) => checksAt(path, pinCondition(repository, pin))),
-    subjectChecks: rememberLast((ids) => checksAt(path, subjectCondition(repository, ids))),
-  };
-}
+const at = (path: string, checks: readonly Check[]): Check[] => checks.map((check) => ({ ...check, path }));
 
-/** Jobs of one repository come one after the other, and mostly alike. */
-function rememberLast<Key, T>(make: (key: Key) => T): (key: Key) => T {
-  let last: { key: Key; value: T } | undefined;
-  return (key) => (last?.key === key ? last : (last = { key, value: make(key) })).value;
+/** By what a principal says of the ref. They are the same for all repositories of a platform, so they are made once. */
+const proposalChecks = Object.fromEntries(
+  repositoryPlatforms.map((platform) => [
+    platform,
+    { any: checksAt('', withoutProposals(platform, false)), named: checksAt('', withoutProposals(platform, true)) },
+  ]),
+) as Record<RepositoryPlatform, Record<'any' | 'named', Check[]>>;
+
+function fixedChecks({ repository, path, listsEvents }: Alternative): Check[] {
+  const named = checksAt(path, namedBy(repository));
+  if (listsEvents) return named;
+  return [...named, ...at(path, proposalChecks[repository.platform][repository.ref === null ? 'any' : 'named'])];
 }
 
 function pinCondition({ platform }: RepositoryPrincipal, { repositoryId, ownerId }: RepositoryPin): Condition {
@@ -98,8 +104,9 @@ function pinCondition({ platform }: RepositoryPrincipal, { repositoryId, ownerId
   return { StringEqual: { [`jwt:${claims.repositoryId}`]: [repositoryId], [`jwt:${claims.ownerId}`]: [ownerId] } };
 }
 
-function subjectCondition({ platform, path }: RepositoryPrincipal, ids: string): Condition {
-  const places = [path, ids].map((place) => `${repositoryClaims[platform].subject}${place}`);
+/** `byIds`: how the immutable form of this token's subject names the repository. */
+function subjectCondition({ platform, path }: RepositoryPrincipal, byIds: string): Condition {
+  const places = [path, byIds].map((place) => `${repositoryClaims[platform].subject}${place}`);
   return { StringLike: { 'jwt:sub': [...places, ...places.map((place) => `${place}:*`)] } };
 }
 
@@ -121,19 +128,20 @@ function examineOne(alternative: Alternative, attributes: Attributes, pins: Repo
   const claims = attributes.claims ?? {};
   // Ids that the document gives are the operator's word; what was seen is asked for where it gives none.
   const pin = repository.repositoryId === null ? pins.get(pinKey(placeOf(repository, claims))) : undefined;
-  const pinChecks = pin ? alternative.pinChecks(pin) : [];
-  const checks = [...alternative.fixedChecks(), ...subjectChecks(alternative, claims), ...pinChecks];
+  const pinChecks = pin ? checksAt(alternative.path, pinCondition(repository, pin)) : [];
+  const checks = [...fixedChecks(alternative), ...subjectChecks(alternative, claims), ...pinChecks];
   const failed = checks.filter((check) => !holds(check, evaluateCheck(check, attributes), 'Allow'));
   return { repository, checks, pinChecks, failed };
 }
 
 /** `sub` says what its template says, which may be nothing of use; a repository that it names must be this one. */
-function subjectChecks({ repository, subjectChecks: checksFor }: Alternative, claims: Claims): readonly Check[] {
+function subjectChecks({ repository, path }: Alternative, claims: Claims): Check[] {
   const { subject, repositoryId, ownerId } = repositoryClaims[repository.platform];
   if (!textOf(claims['sub']).startsWith(subject)) return [];
   const owner = ownerOf(repository.path);
   const name = repository.path.slice(owner.length + 1);
-  return checksFor(`${owner}@${idIn(claims, ownerId) ?? ''}/${name}@${idIn(claims, repositoryId) ?? ''}`);
+  const byIds = `${owner}@${idIn(claims, ownerId) ?? ''}/${name}@${idIn(claims, repositoryId) ?? ''}`;
+  return checksAt(path, subjectCondition(repository, byIds));
 }
 
 const nearest = (examined: readonly Examined[]): Examined | null =>
@@ -150,14 +158,16 @@ function contradictedPin(examined: Examined | null, { claims = {} }: Attributes,
     : null;
 }
 
+/** Most are, and then nothing has to be examined. */
+const isKnown = (repositories: readonly RepositoryPrincipal[], { claims = {} }: Attributes, pins: RepositoryPins) =>
+  pins.has(pinKey({ iss: textOf(claims['iss']), path: pathIn(claims, repositories) }));
+
 /** Tokens of old servers have no ids; there is nothing to be known of their repositories. */
-function sighting(examined: Examined | null, { claims = {} }: Attributes, pins: RepositoryPins): RepositoryPin | null {
+function sighting(examined: Examined | null, { claims = {} }: Attributes): RepositoryPin | null {
   if (!examined || examined.failed.length > 0 || examined.repository.repositoryId !== null) return null;
   const { repository } = examined;
   const names = repositoryClaims[repository.platform];
-  const place = placeOf(repository, claims);
   const repositoryId = idIn(claims, names.repositoryId);
   const ownerId = idIn(claims, names.ownerId);
-  if (repositoryId === null || ownerId === null || pins.has(pinKey(place))) return null;
-  return { ...place, repositoryId, ownerId };
+  return repositoryId === null || ownerId === null ? null : { ...placeOf(repository, claims), repositoryId, ownerId };
 }

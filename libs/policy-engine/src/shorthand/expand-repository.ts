@@ -1,10 +1,15 @@
 import type { Condition, RepositoryPrincipal, RoleSpec } from '../documents';
-import { ownerOf, repositoryClaims } from './repository-platforms';
+import { ownerOf, repositoryClaims, type RepositoryPlatform } from './repository-platforms';
 
 /** A repository principal in the condition language. `condition` is the role's own: what it says comes first. */
-export function expandRepository(repository: RepositoryPrincipal, condition: Condition): Condition {
-  const claims = repositoryClaims[repository.platform];
-  const { path, repositoryId, ownerId, ref, environment } = repository;
+export const expandRepository = (repository: RepositoryPrincipal, condition: Condition): Condition => ({
+  ...namedBy(repository),
+  ...(listsEvents(repository, condition) ? {} : withoutProposals(repository.platform, repository.ref !== null)),
+});
+
+/** What a principal itself names, as a condition. */
+export function namedBy({ platform, path, repositoryId, ownerId, ref, environment }: RepositoryPrincipal): Condition {
+  const claims = repositoryClaims[platform];
   return {
     StringEqual: {
       [`jwt:${claims.path}`]: [path],
@@ -14,19 +19,21 @@ export function expandRepository(repository: RepositoryPrincipal, condition: Con
       ...optional(claims.ref, ref),
       ...optional('environment', environment),
     },
-    ...withoutProposals(repository, condition),
   };
 }
 
 const optional = (claim: string, value: string | null) => (value === null ? {} : { [`jwt:${claim}`]: [value] });
 
 /** A role that lists the events it wants says by that whether it wants proposed code. */
-function withoutProposals({ platform, ref }: RepositoryPrincipal, condition: Condition): Condition {
+export const listsEvents = ({ platform }: RepositoryPrincipal, condition: Condition): boolean =>
+  condition['StringEqual']?.[`jwt:${repositoryClaims[platform].event}`] !== undefined;
+
+/** Keeps code out that is proposed and not merged yet; a ref that is named says by itself which code is meant. */
+export function withoutProposals(platform: RepositoryPlatform, namesRef: boolean): Condition {
   const claims = repositoryClaims[platform];
-  if (condition['StringEqual']?.[`jwt:${claims.event}`]) return {};
   return {
     StringNotEqualIfExists: { [`jwt:${claims.event}`]: [...claims.proposals] },
-    ...(ref === null ? { StringNotLikeIfExists: { [`jwt:${claims.ref}`]: [claims.proposedRefs] } } : {}),
+    ...(namesRef ? {} : { StringNotLikeIfExists: { [`jwt:${claims.ref}`]: [claims.proposedRefs] } }),
   };
 }
 
