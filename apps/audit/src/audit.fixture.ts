@@ -14,7 +14,7 @@ import {
   type RunningService,
   UnavailableError,
 } from '@countersign/platform';
-import { SafeHttp } from '@countersign/safe-http';
+import { SafeHttp, type SafeHttpOptions } from '@countersign/safe-http';
 import { createTestDatabase } from '@countersign/testing';
 import { AuditModule } from './audit.module';
 import { AuditConfig } from './config';
@@ -123,7 +123,7 @@ export interface AuditUnderTest {
 export async function startAudit(
   server: { url: string },
   changes: Partial<DeliverySettings> = {},
-  { log = new LogSettings(), witnesses = [] as string[] } = {},
+  { log = new LogSettings(), witnesses = [] as string[], http: httpChanges = {} as Partial<SafeHttpOptions> } = {},
 ): Promise<AuditUnderTest> {
   const place = await createTestDatabase(server);
   const environment = { ...ENVIRONMENT, COUNTERSIGN_WITNESSES: witnesses.join(',') };
@@ -132,7 +132,7 @@ export async function startAudit(
   const stream = new FailingStream({ query: (sql, parameters) => database.query(sql, parameters), logger });
   const clock = new MovableClock();
   const access = new StubAccess();
-  const http = new SafeHttp({ allowLoopback: true, allowedPrivateCidrs: [], proxyUrl: null });
+  const http = new SafeHttp({ allowLoopback: true, allowedPrivateCidrs: [], proxyUrl: null, ...httpChanges });
   await database.whenReady();
   const service = await startService({
     name: 'audit',
