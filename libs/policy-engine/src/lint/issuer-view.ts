@@ -11,6 +11,8 @@ export interface IssuerView {
   iss: string;
   platform: Platform;
   hosting: Hosting;
+  /** A development issuer that stands in for the platform's own: the only stranger is whoever started it. */
+  isStandIn: boolean;
   document: JwtIssuerDocument | null;
   /** Place in the role's list. */
   index: number;
@@ -42,7 +44,8 @@ export function viewIssuer(iss: string, document: JwtIssuerDocument | null, inde
   const known = hosted.find(([form]) => form.test(iss));
   const platform =
     document && document.spec.platform !== 'generic' ? document.spec.platform : (known?.[1] ?? 'generic');
-  return { iss, platform, hosting: known?.[2] ?? hostingOf(iss, platform), document, index };
+  const hosting = known?.[2] ?? hostingOf(iss, platform);
+  return { iss, platform, hosting, isStandIn: loopback.test(iss), document, index };
 }
 
 function hostingOf(iss: string, platform: Platform): Hosting {

@@ -60,7 +60,7 @@ const noTenant: RoleRule = {
         ? [
             {
               path: '/spec/condition',
-              severity: graded(issuer.hosting),
+              severity: issuer.isStandIn ? 'warning' : graded(issuer.hosting),
               message: `admits jobs of everybody for whom ${issuer.iss} signs`,
               admits: [profile.stranger],
               ...(profile.ids.length === 0 ? {} : { fix: `Add ${ids(profile)} under StringEqual.` }),
