@@ -3,8 +3,8 @@ import { once } from 'node:events';
 import { createServer, type IncomingHttpHeaders, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { setTimeout as delay } from 'node:timers/promises';
-import type { AuditStreamName, CloudEvent } from '@countersign/contracts';
-import { AuditStream, SqlAuditStream, type ConsumeOptions } from '@countersign/messaging';
+import { forgetSubject, type AuditStreamName, type CloudEvent } from '@countersign/contracts';
+import { AuditStream, Bus, InProcessBus, SqlAuditStream, type ConsumeOptions } from '@countersign/messaging';
 import {
   AdminAccess,
   Clock,
@@ -24,7 +24,7 @@ import { LogSettings } from './log/log-settings';
 
 export const PUBLIC_URL = 'https://sts.countersign.test';
 const ADMIN_TOKEN = randomBytes(32).toString('hex');
-const ENVIRONMENT = {
+export const ENVIRONMENT = {
   COUNTERSIGN_PUBLIC_URL: PUBLIC_URL,
   COUNTERSIGN_PORT: '0',
   COUNTERSIGN_HOST: '127.0.0.1',
@@ -81,6 +81,22 @@ export class MovableClock extends Clock {
   }
 }
 
+/** Whom policy was told to forget. */
+export class StubPolicy {
+  readonly forgotten: { issuer: string; subject: string }[] = [];
+  answers = true;
+
+  /** A bus on which it answers. */
+  bus(logger: Logger): Bus {
+    const bus = new InProcessBus(logger);
+    bus.serve(forgetSubject, (subject) => {
+      if (!this.answers) throw new Error('not today');
+      return { forgotten: this.forgotten.push(subject) };
+    });
+    return bus;
+  }
+}
+
 /** What the exchange and policy would say. */
 export class StubAccess extends AdminAccess {
   keys: Awaited<ReturnType<AdminAccess['verificationKeys']>> = [];
@@ -107,6 +123,7 @@ export interface AuditUnderTest {
   stream: FailingStream;
   clock: MovableClock;
   access: StubAccess;
+  policy: StubPolicy;
   call(method: string, path: string, body?: unknown, token?: string | null): Promise<Answer>;
   /** As the administrator; for answers that do not end. */
   fetch(path: string, options?: RequestInit): Promise<Response>;
@@ -119,11 +136,19 @@ export interface AuditUnderTest {
   stop(): Promise<void>;
 }
 
+interface AuditChanges {
+  log?: LogSettings;
+  witnesses?: string[];
+  http?: Partial<SafeHttpOptions>;
+}
+
+const QUICK_DELIVERIES = { pollMs: 20, stopMs: 500, random: () => 0.5 };
+
 /** The whole module behind its real HTTP server, on a database of its own. */
 export async function startAudit(
   server: { url: string },
   changes: Partial<DeliverySettings> = {},
-  { log = new LogSettings(), witnesses = [] as string[], http: httpChanges = {} as Partial<SafeHttpOptions> } = {},
+  { log = new LogSettings(), witnesses = [], http: httpChanges = {} }: AuditChanges = {},
 ): Promise<AuditUnderTest> {
   const place = await createTestDatabase(server);
   const environment = { ...ENVIRONMENT, COUNTERSIGN_WITNESSES: witnesses.join(',') };
@@ -132,6 +157,7 @@ export async function startAudit(
   const stream = new FailingStream({ query: (sql, parameters) => database.query(sql, parameters), logger });
   const clock = new MovableClock();
   const access = new StubAccess();
+  const policy = new StubPolicy();
   const http = new SafeHttp({ allowLoopback: true, allowedPrivateCidrs: [], proxyUrl: null, ...httpChanges });
   await database.whenReady();
   const service = await startService({
@@ -144,13 +170,11 @@ export async function startAudit(
       [AuditDatabase, database],
       [SafeHttp, http],
       [AuditStream, stream],
+      [Bus, policy.bus(logger)],
       [AdminAccess, access],
       [Clock, clock],
       [LogSettings, log],
-      [
-        DeliverySettings,
-        Object.assign(new DeliverySettings(), { pollMs: 20, stopMs: 500, random: () => 0.5 }, changes),
-      ],
+      [DeliverySettings, Object.assign(new DeliverySettings(), QUICK_DELIVERIES, changes)],
     ],
   });
   const stop = async (): Promise<void> => {
@@ -163,6 +187,7 @@ export async function startAudit(
     stream,
     clock,
     access,
+    policy,
     ...accessTo(service),
     rows: (sql, parameters) => database.query(sql, parameters, { limitMs: 30_000 }),
     stop,

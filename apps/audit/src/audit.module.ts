@@ -12,6 +12,9 @@ import { CheckpointWriter } from './log/checkpoint-writer';
 import { LogReader } from './log/log-reader';
 import { LogController } from './log/log.controller';
 import { Witnesses } from './log/witnesses';
+import { Erasures } from './personal-data/erasures';
+import { ErasuresController } from './personal-data/erasures.controller';
+import { SubjectKeys } from './personal-data/subject-keys';
 import { EventFeed } from './trail/event-feed';
 import { EventReader } from './trail/event-reader';
 import { EventsController } from './trail/events.controller';
@@ -23,15 +26,24 @@ import { EndpointEvents } from './webhooks/endpoint-events';
 import { EndpointStore } from './webhooks/endpoint-store';
 import { WebhooksController } from './webhooks/webhooks.controller';
 
-/** The trail and its webhooks. Needs AuditConfig, AuditDatabase, AuditStream and SafeHttp. */
+/** The trail and its webhooks. Needs AuditConfig, AuditDatabase, AuditStream, Bus and SafeHttp. */
 @Module({
-  controllers: [ExportController, EventsController, LogController, WebhooksController, DeliveriesController],
+  controllers: [
+    ExportController,
+    EventsController,
+    LogController,
+    WebhooksController,
+    DeliveriesController,
+    ErasuresController,
+  ],
   providers: [
     TrailConsumer,
     TrailWriter,
     EventReader,
     EventFeed,
     EventExport,
+    SubjectKeys,
+    Erasures,
     EndpointAdmin,
     EndpointCheck,
     EndpointStore,

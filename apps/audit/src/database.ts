@@ -2,6 +2,7 @@ import { Database, type DatabaseOptions } from '@countersign/postgres';
 import { AddTransparencyLog1700000001000 } from './migrations/1700000001000-add-transparency-log';
 import { AddDeliveryChains1700000002000 } from './migrations/1700000002000-add-delivery-chains';
 import { AddDeliveryLimits1700000003000 } from './migrations/1700000003000-add-delivery-limits';
+import { SealPersonalData1700000004000 } from './migrations/1700000004000-seal-personal-data';
 import { AddTimeIndex1700000005000 } from './migrations/1700000005000-add-time-index';
 import { CreateAuditSchema1700000000000 } from './migrations/1700000000000-create-audit-schema';
 
@@ -13,8 +14,11 @@ export class AuditDatabase extends Database {
       AddTransparencyLog1700000001000,
       AddDeliveryChains1700000002000,
       AddDeliveryLimits1700000003000,
+      SealPersonalData1700000004000,
       AddTimeIndex1700000005000,
     ];
-    super({ ...options, schema: 'audit', entities: [], migrations, insertOnly: ['event', 'tile', 'checkpoint'] });
+    const insertOnly = ['event', 'tile', 'checkpoint'];
+    const neverUpdated = ['subject_key'];
+    super({ ...options, schema: 'audit', entities: [], migrations, insertOnly, neverUpdated });
   }
 }

@@ -20,6 +20,7 @@ import { PolicyTestsController } from './policy-tests/policy-tests.controller';
 import { RunPolicyTests } from './policy-tests/run-policy-tests';
 import { ExchangePruning } from './recorded/exchange-pruning';
 import { ExchangeWriter } from './recorded/exchange-writer';
+import { ForgetSubjects } from './recorded/forget-subjects';
 import { RecordExchanges } from './recorded/record-exchanges';
 import { RecordReviews } from './recorded/record-reviews';
 import { RecordedExchanges } from './recorded/recorded-exchanges';
@@ -75,6 +76,7 @@ import { WhoCanController } from './who-can/who-can.controller';
     ExchangeWriter,
     RecordExchanges,
     ExchangePruning,
+    ForgetSubjects,
     RunPolicyTests,
     FindWhoCan,
     FindStale,

@@ -4,6 +4,7 @@ export const ADMIN_ACTIONS = [
   'Iam:Write',
   'Iam:Simulate',
   'Audit:Read',
+  'Audit:Erase',
   'Webhook:Admin',
   'Token:Introspect',
   'Token:Revoke',

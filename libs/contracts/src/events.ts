@@ -18,6 +18,7 @@ export const EVENT_TYPES = [
   'dev.countersign.token.revoked.v1',
   'dev.countersign.revocation.created.v1',
   'dev.countersign.revocation.deleted.v1',
+  'dev.countersign.audit.erased.v1',
   'dev.countersign.webhook.created.v1',
   'dev.countersign.webhook.deleted.v1',
   'dev.countersign.webhook.disabled.v1',

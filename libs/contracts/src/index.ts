@@ -7,6 +7,7 @@ export { ALLOW_ANNOTATION, markAllowed, ruleList, rulesAllowedBy } from './allow
 export { lintRaw } from './lint-raw';
 export { isPolicyTest, parsePolicyTest, type ParsePolicyTestResult } from './documents-policy-test';
 export type { PolicyTestCaseAnswer, PolicyTestsAnswer } from './policy-test-payloads';
+export type { ErasureAnswer } from './erasure-payloads';
 export {
   AUDIT_STREAMS,
   EVENT_TYPES,
@@ -33,6 +34,7 @@ export {
   checkToken,
   decideExchange,
   getIssuerKeys,
+  forgetSubject,
   getVerificationKeys,
   issuerKeysChanged,
   issuerRegistrationSchema,

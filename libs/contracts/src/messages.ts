@@ -208,6 +208,16 @@ export const authorizeAdmin = request(
   z.object({ allowed: z.boolean() }),
 );
 
+/**
+ * Asked of policy by the audit service when a subject's data is to be removed: deletes what its own record has of the
+ * subject. `issuer`: name of the JwtIssuer; `subject`: `sub` of the subject token.
+ */
+export const forgetSubject = request(
+  'policy.record.forget',
+  z.object({ issuer: z.string(), subject: z.string() }),
+  z.object({ forgotten: z.number().int() }),
+);
+
 /** Asked of the exchange by every admin guard: our own verification keys (public JWKs). */
 export const getVerificationKeys = request(
   'exchange.keys.get',

@@ -124,6 +124,9 @@ export interface EventInput {
   trace: Trace;
 }
 
+/** The `subject` that an event has of such a one. */
+export const subjectText = (subject: string): string => sanitizeText(subject, budgetOf(SUBJECT_BYTES));
+
 /** Builds an audit event (CloudEvents 1.0), sanitised here and nowhere else. */
 export function createEvent({ type, source, subject, data, trace }: EventInput): CloudEvent {
   const now = new Date();
@@ -132,7 +135,7 @@ export function createEvent({ type, source, subject, data, trace }: EventInput):
     id: uuidV7(now.getTime()),
     source,
     type,
-    ...(subject === null ? {} : { subject: sanitizeText(subject, budgetOf(SUBJECT_BYTES)) }),
+    ...(subject === null ? {} : { subject: subjectText(subject) }),
     time: now.toISOString(),
     datacontenttype: 'application/json',
     traceparent: traceparent(trace),

@@ -1,6 +1,6 @@
 export { AdminAccess, AdminGuard, Author, Public, RequireAction } from './admin.guard';
 export { Clock } from './clock';
-export { createEvent, uuidV7, type EventInput } from './event';
+export { createEvent, subjectText, uuidV7, type EventInput } from './event';
 export { Readiness, type HealthReport } from './health';
 export { Logger, type LogFields } from './logger';
 export { Metrics } from './metrics';

@@ -1,7 +1,15 @@
 import { createCipheriv, createDecipheriv, createPrivateKey, hkdfSync, randomBytes, type KeyObject } from 'node:crypto';
 
 /** What keys are derived for; each purpose has one of its own. */
-export type SealPurpose = 'webhook-secrets' | 'signing-keys' | 'dpop-nonce' | 'checkpoints' | 'webhook-signing';
+export type SealPurpose =
+  | 'webhook-secrets'
+  | 'signing-keys'
+  | 'dpop-nonce'
+  | 'checkpoints'
+  | 'webhook-signing'
+  | 'personal-data'
+  | 'subject-ids'
+  | 'subject-keys';
 
 const VERSION = 1;
 const NONCE_BYTES = 12;

@@ -3,6 +3,8 @@ import { nextEndpointHealth, type DeliveryState } from '@countersign/webhooks';
 import { Injectable } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
 import { AuditDatabase } from '../database';
+import { openEvent, type SealedEvent } from '../personal-data/sealed-event';
+import { SubjectKeys } from '../personal-data/subject-keys';
 import { EndpointEvents } from '../webhooks/endpoint-events';
 import { EndpointStore, type DisabledReason } from '../webhooks/endpoint-store';
 
@@ -65,7 +67,8 @@ const LEASE = `
     CASE WHEN e.previous_secret_expires_at > $1 THEN ARRAY[e.sealed_secret, e.previous_sealed_secret]
       ELSE ARRAY[e.sealed_secret] END AS "sealedSecrets",
     d.endpoint_sequence AS "endpointSequence", d.chain_head AS "chainHead",
-    jsonb_array_length(d.attempts) AS "attemptsMade", d.next_attempt_at AS "leasedUntil", v.sequence, v.event`;
+    jsonb_array_length(d.attempts) AS "attemptsMade", d.next_attempt_at AS "leasedUntil", v.sequence, v.event, v.sealed,
+    (SELECT k.sealed_key FROM audit.subject_key k WHERE k.id = v.key_id) AS "sealedKey"`;
 
 const RECORD = `
   UPDATE audit.delivery SET attempts = attempts || $3::jsonb, status = $4, next_attempt_at = $5
@@ -80,12 +83,18 @@ export class DeliveryQueue {
     private readonly database: AuditDatabase,
     private readonly endpoints: EndpointStore,
     private readonly events: EndpointEvents,
+    private readonly keys: SubjectKeys,
   ) {}
 
   /** Takes what is due, the oldest first, of each endpoint as many as it has places left and may get now. */
-  lease({ now, leasedUntil, most, mostPerEndpoint, ...counts }: LeaseRequest): Promise<LeasedDelivery[]> {
+  async lease({ now, leasedUntil, most, mostPerEndpoint, ...counts }: LeaseRequest): Promise<LeasedDelivery[]> {
     const [inFlight, recent] = [counts.inFlight, counts.recent].map((map) => JSON.stringify(Object.fromEntries(map)));
-    return this.database.query<LeasedDelivery>(LEASE, [now, mostPerEndpoint, inFlight, most, leasedUntil, recent]);
+    const ring = await this.keys.ring();
+    const parameters = [now, mostPerEndpoint, inFlight, most, leasedUntil, recent];
+    const leased = await this.database.query<LeasedDelivery & SealedEvent>(LEASE, parameters);
+    return leased.map(({ sealed, sealedKey, ...delivery }) => {
+      return { ...delivery, event: openEvent({ event: delivery.event, sealed, sealedKey }, ring) };
+    });
   }
 
   /**

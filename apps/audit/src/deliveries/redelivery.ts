@@ -3,7 +3,6 @@ import { Clock, ProblemError } from '@countersign/platform';
 import { Injectable } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
 import { AuditDatabase } from '../database';
-import { eventsAfter } from '../trail/event-rows';
 import { EndpointStore } from '../webhooks/endpoint-store';
 import { DeliveryReader } from './delivery-reader';
 import { DeliveryWorker } from './delivery-worker';
@@ -78,7 +77,7 @@ export class Redelivery {
   private queueMissed(webhookId: string, since: Date, after: string): Promise<{ made: number; last: string | null }> {
     return this.database.transaction(async (manager) => {
       const endpoint = await this.lockEnabled(manager, webhookId);
-      const events = await eventsAfter(manager, { webhookId, since, after, limit: STEP });
+      const events = await this.deliveries.eventsAfter(manager, { webhookId, since, after, limit: STEP });
       const missed = events.filter(({ isQueued }) => !isQueued).map(({ event }) => event);
       const made = await insertDeliveries(manager, missed, [endpoint], this.clock.now());
       return { made, last: events.length < STEP ? null : (events.at(-1)?.event.sequence ?? null) };

@@ -1,15 +1,16 @@
+import type { RecordedEvent } from '@countersign/contracts';
 import { Logger, UnavailableError } from '@countersign/platform';
 import { Injectable, type BeforeApplicationShutdown } from '@nestjs/common';
 import { z } from 'zod';
 import { AuditDatabase } from '../database';
-import { conditionsOf, EventReader, eventFiltersSchema, timeRange } from '../trail/event-reader';
-import { asRecorded, type EventRow } from '../trail/event-rows';
+import { EventReader, eventFiltersSchema, timeRange } from '../trail/event-reader';
+import { EVENT_COLUMNS, type EventRow } from '../trail/event-rows';
 import { ocsfEvent } from './ocsf-event';
 
 const PAGE = 500;
 const MOST_EXPORTS = 5;
 
-const FORMATS = { ndjson: (event: ReturnType<typeof asRecorded>): object => event, ocsf: ocsfEvent };
+const FORMATS = { ndjson: (event: RecordedEvent): object => event, ocsf: ocsfEvent };
 
 /** Query parameters of an export: those of the list without its pages; `from` is included, `to` is not. */
 export const exportQuerySchema = eventFiltersSchema.extend({
@@ -70,7 +71,8 @@ export class EventExport implements BeforeApplicationShutdown {
     this.running += 1;
     try {
       for (let rows = first; ;) {
-        yield rows.map((row) => `${JSON.stringify(show(asRecorded(row)))}\n`).join('');
+        const events = await this.reader.show(rows);
+        yield events.map((event) => `${JSON.stringify(show(event))}\n`).join('');
         const after = rows.at(-1);
         if (after === undefined || rows.length < PAGE) return;
         if (this.stopping) throw new UnavailableError('audit-log');
@@ -84,15 +86,15 @@ export class EventExport implements BeforeApplicationShutdown {
     }
   }
 
-  private page(filters: Omit<ExportQuery, 'format'>, { after, newest }: Place): Promise<TimedRow[]> {
+  private async page(filters: Omit<ExportQuery, 'format'>, { after, newest }: Place): Promise<TimedRow[]> {
     const parameters: unknown[] = [PAGE, newest, after.at, after.sequence];
     const conditions = [
       'sequence <= $2::bigint',
       '(time, sequence) > ($3::timestamptz, $4::bigint)',
-      ...conditionsOf(filters, parameters),
+      ...(await this.reader.conditions(filters, parameters)),
     ];
     return this.database.query<TimedRow>(
-      `SELECT sequence, event, time::text AS at FROM audit.event WHERE ${conditions.join(' AND ')}
+      `SELECT ${EVENT_COLUMNS}, time::text AS at FROM audit.event e WHERE ${conditions.join(' AND ')}
        ORDER BY time, sequence LIMIT $1`,
       parameters,
     );

@@ -5,6 +5,7 @@ import {
   inclusionPath,
   leafHash,
   TILE_WIDTH,
+  type Commitments,
   type Hash,
   type Range,
   type Tile,
@@ -12,6 +13,9 @@ import {
 import { Injectable } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
 import { AuditDatabase } from '../database';
+import { commitmentsOf, type SealedEvent } from '../personal-data/sealed-event';
+import { SubjectKeys } from '../personal-data/subject-keys';
+import { EVENT_COLUMNS } from '../trail/event-rows';
 import { latestCheckpoint, type CheckpointRow } from './checkpoint-rows';
 import { CheckpointWriter } from './checkpoint-writer';
 import { readEntries, readHashes, readRange } from './tree-rows';
@@ -21,6 +25,8 @@ export interface InclusionProof {
   /** Of the entry in the log: the event's sequence less one. */
   index: number;
   leafHash: string;
+  /** What makes the entry of the event as it is shown; null when it is shown as it is in the log. */
+  commitments: { salt: string; members: readonly string[] } | null;
   /** Of the tree that the checkpoint signs for. */
   size: number;
   root: string;
@@ -44,6 +50,7 @@ export class LogReader {
   constructor(
     private readonly database: AuditDatabase,
     private readonly writer: CheckpointWriter,
+    private readonly keys: SubjectKeys,
   ) {}
 
   /** The newest checkpoint; null while the trail is empty. */
@@ -57,17 +64,18 @@ export class LogReader {
    * @throws UnavailableError while no checkpoint covers it
    */
   async inclusion(eventId: string): Promise<InclusionProof | null> {
-    const sql = 'SELECT sequence FROM audit.event WHERE event_id = $1';
-    const [event] = await this.database.query<{ sequence: string }>(sql, [eventId]);
+    const sql = `SELECT ${EVENT_COLUMNS} FROM audit.event e WHERE event_id = $1`;
+    const [event] = await this.database.query<SealedEvent & { sequence: string }>(sql, [eventId]);
     if (event === undefined) return null;
     const index = Number(event.sequence) - 1;
     const { size, root, note } = await this.covering(index);
+    const commitments = asAnswer(commitmentsOf(event, await this.keys.ring()));
     return this.database.run(async (manager) => {
       const [entry] = await readEntries(manager, { from: index, to: index + 1 });
       if (entry === undefined) return null;
       const proof = await readPath(manager, inclusionPath(index, size));
       return {
-        ...{ eventId, index, leafHash: leafHash(entry).toString('base64') },
+        ...{ eventId, index, leafHash: leafHash(entry).toString('base64'), commitments },
         ...{ size, root: root.toString('base64'), proof, checkpoint: note },
       };
     });
@@ -103,6 +111,9 @@ export class LogReader {
     throw new UnavailableError('audit-log', { retryAfterSeconds: RETRY_SECONDS });
   }
 }
+
+const asAnswer = (commitments: Commitments | null): InclusionProof['commitments'] =>
+  commitments && { ...commitments, salt: Buffer.from(commitments.salt).toString('base64') };
 
 async function readPath(manager: EntityManager, path: readonly Range[]): Promise<string[]> {
   const hashes: Hash[] = [];

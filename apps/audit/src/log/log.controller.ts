@@ -13,6 +13,7 @@ const inclusionProofSchema = z
     eventId: z.string(),
     index: z.int(),
     leafHash: base64,
+    commitments: z.object({ salt: base64, members: z.array(z.string()) }).nullable(),
     size: z.int(),
     root: base64,
     proof: z.array(base64),

@@ -9,6 +9,7 @@ import {
   parseVerifierKey,
   verifyConsistency,
   verifyInclusion,
+  withCommitments,
   type TreeHead,
 } from '@countersign/transparency-log';
 import { exchangeEvent, Receiver, startAudit, until, type AuditUnderTest } from '../audit.fixture';
@@ -70,10 +71,12 @@ describe('the log of the trail', () => {
         size,
         root: root.toString('base64'),
       });
-      const leaf = leafHash(canonicalJson(event));
+      const { salt, members } = proof.commitments;
+      const entryOf = (shown: object) => canonicalJson(withCommitments(shown, { salt: hash(salt), members }));
+      const leaf = leafHash(entryOf(event));
       expect(leaf.toString('base64')).toBe(proof.leafHash);
       expect(verifyInclusion({ leaf, index: proof.index, size, root, proof: proof.proof.map(hash) })).toBe(true);
-      const edited = leafHash(canonicalJson({ ...event, subject: 'somebody else' }));
+      const edited = leafHash(entryOf({ ...event, subject: 'somebody else' }));
       expect(verifyInclusion({ leaf: edited, index: proof.index, size, root, proof: proof.proof.map(hash) })).toBe(
         false,
       );

@@ -13,14 +13,21 @@ import {
   type Range,
 } from '@countersign/transparency-log';
 import type { EntityManager } from 'typeorm';
-import { asRecorded, type EventRow } from '../trail/event-rows';
+import type { CloudEvent } from '@countersign/contracts';
+import { recordedEvent } from '../trail/recorded-event';
 
-/** What stands for an event in the log: its canonical JSON, as `GET /v1/events` shows it. */
-export const entryOf = (row: EventRow): string => canonicalJson(asRecorded(row));
+/** Of `audit.event`. */
+interface EntryRow {
+  sequence: string;
+  event: CloudEvent;
+}
+
+/** What stands for an event in the log: its canonical JSON with commitments in place of personal data. */
+const entryOf = ({ event, sequence }: EntryRow): string => canonicalJson(recordedEvent(event, sequence));
 
 /** Entries `from` up to and without `to`, as far as they are in the trail; entry 0 is the event with sequence 1. */
 export async function readEntries(manager: EntityManager, { from, to }: Range): Promise<string[]> {
-  const rows = await manager.query<EventRow[]>(
+  const rows = await manager.query<EntryRow[]>(
     'SELECT sequence, event FROM audit.event WHERE sequence > $1 AND sequence <= $2 ORDER BY sequence',
     [from, to],
   );

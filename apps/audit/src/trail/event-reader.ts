@@ -3,8 +3,9 @@ import { Injectable } from '@nestjs/common';
 import { z } from 'zod';
 import { AuditDatabase } from '../database';
 import { pageOf, pageQuery } from '../paging';
+import { SubjectKeys } from '../personal-data/subject-keys';
 import { searchable } from './event-facts';
-import { asRecorded, type EventRow } from './event-rows';
+import { asRecorded, EVENT_COLUMNS, type EventRow } from './event-rows';
 
 /** PostgreSQL text holds no NUL. */
 const text = z
@@ -35,13 +36,16 @@ export const eventQuerySchema = z.strictObject({ ...pageQuery, ...filters, ...ti
 
 export type EventQuery = z.infer<typeof eventQuerySchema>;
 
-type Conditions = Omit<EventQuery, 'cursor' | 'limit'>;
+type Filters = Omit<EventQuery, 'cursor' | 'limit'>;
+/** `keys`: ids of keys of subjects, by which their events are found. */
+type Conditions = Filters & { keys?: string[] };
 
 /** Conditions are fixed text; what callers send is only ever a parameter. */
 const CONDITIONS: Record<keyof Conditions, (parameter: string) => string> = {
   type: (parameter) => `type = ${parameter}`,
   issuer: (parameter) => `issuer = ${parameter}`,
   subject: (parameter) => `subject = ${parameter}`,
+  keys: (parameter) => `key_id = ANY (${parameter}::bigint[])`,
   role: (parameter) => `roles @> ARRAY[${parameter}::text]`,
   outcome: (parameter) => `outcome = ${parameter}`,
   traceId: (parameter) => `trace_id = ${parameter}`,
@@ -59,8 +63,8 @@ const ORDERS = {
   trail: { after: (parameter: string) => `sequence < ${parameter}::bigint`, newestFirst: 'sequence DESC' },
 };
 
-/** Fixed text with the values among the parameters, in SQL for `audit.event`. */
-export function conditionsOf(filters: Conditions, parameters: unknown[]): string[] {
+/** Fixed text with the values among the parameters. */
+function conditionsOf(filters: Conditions, parameters: unknown[]): string[] {
   return Object.entries(CONDITIONS).flatMap(([name, condition]) => {
     const value = filters[name as keyof typeof filters];
     return value === undefined ? [] : [condition(`$${parameters.push(value)}`)];
@@ -69,20 +73,24 @@ export function conditionsOf(filters: Conditions, parameters: unknown[]): string
 
 @Injectable()
 export class EventReader {
-  constructor(private readonly database: AuditDatabase) {}
+  constructor(
+    private readonly database: AuditDatabase,
+    private readonly keys: SubjectKeys,
+  ) {}
 
   /** Newest first. */
   async list({ limit, cursor, ...filters }: EventQuery): Promise<Page<RecordedEvent>> {
     const parameters: unknown[] = [limit + 1];
     const order = filters.from === undefined && filters.to === undefined ? ORDERS.trail : ORDERS.time;
-    const conditions = ['true', ...conditionsOf(filters, parameters)];
+    const conditions = ['true', ...(await this.conditions(filters, parameters))];
     if (cursor !== undefined) conditions.push(order.after(`$${parameters.push(cursor)}`));
     const rows = await this.database.query<EventRow>(
-      `SELECT sequence, event FROM audit.event WHERE ${conditions.join(' AND ')}
+      `SELECT ${EVENT_COLUMNS} FROM audit.event e WHERE ${conditions.join(' AND ')}
        ORDER BY ${order.newestFirst} LIMIT $1`,
       parameters,
     );
-    return pageOf(rows, limit, { position: (row) => row.sequence, item: asRecorded });
+    const ring = await this.keys.ring();
+    return pageOf(rows, limit, { position: (row) => row.sequence, item: (row) => asRecorded(row, ring) });
   }
 
   /** Up to `limit` events after a position, oldest first, and the position up to which there are no others. */
@@ -94,13 +102,15 @@ export class EventReader {
     // Sequences are given in the order of commits: below the newest one that is seen, none is still to come.
     const newest = await this.newestPosition();
     const parameters: unknown[] = [limit, after, newest];
-    const conditions = ['sequence > $2::bigint', 'sequence <= $3::bigint', ...conditionsOf(filters, parameters)];
+    // After the newest position: the keys of all events up to there are known.
+    const wanted = await this.conditions(filters, parameters);
+    const conditions = ['sequence > $2::bigint', 'sequence <= $3::bigint', ...wanted];
     const rows = await this.database.query<EventRow>(
-      `SELECT sequence, event FROM audit.event WHERE ${conditions.join(' AND ')} ORDER BY sequence LIMIT $1`,
+      `SELECT ${EVENT_COLUMNS} FROM audit.event e WHERE ${conditions.join(' AND ')} ORDER BY sequence LIMIT $1`,
       parameters,
     );
     const last = rows.length < limit ? newest : rows.at(-1)?.sequence;
-    return { events: rows.map(asRecorded), position: last ?? newest };
+    return { events: await this.show(rows), position: last ?? newest };
   }
 
   /** The sequence of the newest event; 0 in an empty trail. */
@@ -111,8 +121,23 @@ export class EventReader {
   }
 
   async find(id: string): Promise<RecordedEvent | null> {
-    const sql = 'SELECT sequence, event FROM audit.event WHERE event_id = $1';
-    const [row] = await this.database.query<EventRow>(sql, [id]);
-    return row === undefined ? null : asRecorded(row);
+    const sql = `SELECT ${EVENT_COLUMNS} FROM audit.event e WHERE event_id = $1`;
+    const [event] = await this.show(await this.database.query<EventRow>(sql, [id]));
+    return event ?? null;
+  }
+
+  /** Rows with EVENT_COLUMNS as the events that they are. @throws UnavailableError */
+  async show(rows: readonly EventRow[]): Promise<RecordedEvent[]> {
+    const ring = await this.keys.ring();
+    return rows.map((row) => asRecorded(row, ring));
+  }
+
+  /** What events have to be for these filters, in SQL for `audit.event`; values go among the parameters. */
+  async conditions({ subject, ...filters }: Filters, parameters: unknown[]): Promise<string[]> {
+    if (subject === undefined) return conditionsOf(filters, parameters);
+    const ids = (await this.keys.ring()).idsOf({ subject, isVerified: true });
+    const sql = 'SELECT id FROM audit.subject_key WHERE subject_id = ANY ($1::bytea[])';
+    const keys = (await this.database.query<{ id: string }>(sql, [ids])).map(({ id }) => id);
+    return conditionsOf(keys.length > 0 ? { ...filters, keys } : { ...filters, subject }, parameters);
   }
 }

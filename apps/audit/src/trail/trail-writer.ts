@@ -1,36 +1,38 @@
-import type { AuditStreamName } from '@countersign/contracts';
+import type { AuditStreamName, CloudEvent, RecordedEvent } from '@countersign/contracts';
 import type { StreamedEvent } from '@countersign/messaging';
 import { Clock, Logger } from '@countersign/platform';
 import { Injectable } from '@nestjs/common';
 import { AuditDatabase } from '../database';
 import { insertDeliveries } from '../deliveries/new-deliveries';
+import { sealBatch, type StoredForm } from '../personal-data/seal-batch';
+import { SubjectKeys } from '../personal-data/subject-keys';
 import { enabledEndpoints } from '../webhooks/endpoint-matching';
 import { eventFacts } from './event-facts';
-import { asRecorded, type EventRow } from './event-rows';
+import { recordedEvent } from './recorded-event';
+import { TRAIL_LOCK } from './trail-lock';
 import { isUnstorable, placeholderFor } from './unstorable';
 
 /** A full batch may take longer than a request's statement. */
 const BATCH_LIMIT = { limitMs: 10_000 };
 
-const LOCK = `SELECT pg_advisory_xact_lock(hashtext('countersign'), hashtext('audit.event'))`;
-
 const INSERT_EVENTS = `
   WITH incoming AS (
     SELECT * FROM jsonb_to_recordset($1::jsonb) AS i (
       position int, event_id text, type text, time timestamptz, issuer text, subject text, outcome text, class text,
-      reason text, roles text[], trace_id text, stream_sequence bigint, event jsonb)
+      reason text, roles text[], trace_id text, stream_sequence bigint, event jsonb, sealed text, key_id bigint)
   ), fresh AS (
     SELECT *, row_number() OVER (ORDER BY position) AS number FROM (
       SELECT DISTINCT ON (event_id) * FROM incoming ORDER BY event_id, position
     ) once WHERE NOT EXISTS (SELECT FROM audit.event e WHERE e.event_id = once.event_id)
   )
   INSERT INTO audit.event (sequence, event_id, type, time, issuer, subject, outcome, class, reason, roles, trace_id,
-    stream, stream_sequence, event)
+    stream, stream_sequence, event, sealed, key_id)
   SELECT (SELECT coalesce(max(sequence), 0) FROM audit.event) + number, event_id, type, time, issuer, subject, outcome,
-    class, reason, roles, trace_id, $2, stream_sequence, event
+    class, reason, roles, trace_id, $2, stream_sequence, event,
+    decode(sealed, 'base64'), key_id
   FROM fresh ORDER BY number
   ON CONFLICT (event_id) DO NOTHING
-  RETURNING sequence, event`;
+  RETURNING sequence, event_id AS "eventId"`;
 
 /** Writes events into the trail, each once, numbered without a gap, with the deliveries that they cause. */
 @Injectable()
@@ -39,6 +41,7 @@ export class TrailWriter {
     private readonly database: AuditDatabase,
     private readonly clock: Clock,
     private readonly logger: Logger,
+    private readonly keys: SubjectKeys,
   ) {}
 
   /**
@@ -69,21 +72,45 @@ export class TrailWriter {
     }
   }
 
-  private insert(stream: AuditStreamName, batch: StreamedEvent[]): Promise<number> {
-    const rows = JSON.stringify(batch.map(asRow));
+  private async insert(stream: AuditStreamName, batch: StreamedEvent[]): Promise<number> {
+    const [keys, ring] = [this.keys, await this.keys.ring()];
     return this.database.transaction(async (manager) => {
-      // One writer at a time over all replicas: numbers in the order of commits, without gaps.
-      await manager.query(LOCK);
-      const inserted = await manager.query<EventRow[]>(INSERT_EVENTS, [rows, stream]);
+      await manager.query(TRAIL_LOCK);
+      const events = batch.map(({ event }) => event);
+      const forms = await sealBatch(manager, { keys, ring }, events);
+      const rows = JSON.stringify(batch.map((streamed, position) => asRow(streamed, forms[position], position)));
+      const inserted = await manager.query<Inserted[]>(INSERT_EVENTS, [rows, stream]);
       if (inserted.length === 0) return 0;
-      const events = inserted.map(asRecorded).sort((a, b) => Number(a.sequence) - Number(b.sequence));
-      await insertDeliveries(manager, events, await enabledEndpoints(manager), this.clock.now());
-      return events.length;
+      await insertDeliveries(manager, inOrder(inserted, events), await enabledEndpoints(manager), this.clock.now());
+      return inserted.length;
     }, BATCH_LIMIT);
   }
 }
 
-function asRow({ event, streamSequence }: StreamedEvent, position: number): Record<string, unknown> {
-  const { traceId, ...facts } = eventFacts(event);
-  return { ...facts, trace_id: traceId, position, event_id: event.id, stream_sequence: streamSequence, event };
+interface Inserted {
+  sequence: string;
+  eventId: string;
+}
+
+/** The new ones as they came, in their order in the trail. */
+function inOrder(inserted: readonly Inserted[], events: readonly CloudEvent[]): RecordedEvent[] {
+  // Of two with one id the first is stored.
+  const byId = new Map(events.toReversed().map((event) => [event.id, event]));
+  return inserted
+    .toSorted((a, b) => Number(a.sequence) - Number(b.sequence))
+    .flatMap(({ eventId, sequence }) => {
+      const event = byId.get(eventId);
+      return event === undefined ? [] : [recordedEvent(event, sequence)];
+    });
+}
+
+function asRow({ event, streamSequence }: StreamedEvent, form: StoredForm | undefined, position: number): object {
+  const { traceId, subject, ...facts } = eventFacts(event);
+  return {
+    ...{ ...facts, trace_id: traceId, position, event_id: event.id, stream_sequence: streamSequence },
+    subject: form?.keyId ? null : subject,
+    event: form?.event,
+    sealed: form?.sealed?.toString('base64') ?? null,
+    key_id: form?.keyId ?? null,
+  };
 }

@@ -191,6 +191,7 @@ describe('access', () => {
     ['DELETE', '/v1/webhooks/x', 'Webhook:Admin'],
     ['GET', '/v1/webhooks/x/deliveries', 'Webhook:Admin'],
     ['POST', '/v1/webhooks/x/test', 'Webhook:Admin'],
+    ['POST', '/v1/erasures', 'Audit:Erase'],
   ];
 
   async function accessToken(): Promise<string> {
@@ -219,7 +220,7 @@ describe('access', () => {
     expect([without.status, without.headers.get('www-authenticate')]).toEqual([401, 'Bearer']);
     expect((await audit.call(method, path, undefined, 'x'.repeat(64))).status).toBe(401);
     const token = await accessToken();
-    audit.access.allowed = ['Audit:Read', 'Webhook:Admin'].filter((other) => other !== action);
+    audit.access.allowed = ['Audit:Read', 'Audit:Erase', 'Webhook:Admin'].filter((other) => other !== action);
     const refused = await audit.call(method, path, undefined, token);
     expect([refused.status, refused.body.type]).toEqual([403, 'https://countersign.dev/problems/insufficient_scope']);
     audit.access.allowed = [action];

@@ -8,6 +8,7 @@ export const adminActions: readonly string[] = [
   'Iam:Write',
   'Iam:Simulate',
   'Audit:Read',
+  'Audit:Erase',
   'Webhook:Admin',
   'Token:Introspect',
   'Token:Revoke',

@@ -1,0 +1,34 @@
+import { randomBytes } from 'node:crypto';
+import type { CloudEvent } from '@countersign/contracts';
+import type { EntityManager } from 'typeorm';
+import type { KeyRing } from './key-ring';
+import { dataSubjectOf } from './personal-members';
+import { sealEvent, type SealedEvent } from './sealed-event';
+import { idOf, type SubjectKeys } from './subject-keys';
+
+const SALT_BYTES = 16;
+
+export interface StoredForm extends Pick<SealedEvent, 'event' | 'sealed'> {
+  /** Of the key of its subject; null where nothing is sealed. */
+  keyId: string | null;
+}
+
+/** Events as they are to be stored, in the same order; within a transaction that holds the lock of the trail. */
+export async function sealBatch(
+  manager: EntityManager,
+  { keys, ring }: { keys: SubjectKeys; ring: KeyRing },
+  events: readonly CloudEvent[],
+): Promise<StoredForm[]> {
+  const subjects = events.map(dataSubjectOf);
+  const taken = await keys.take(
+    manager,
+    ring,
+    subjects.filter((subject) => subject !== null),
+  );
+  return events.map((event, index) => {
+    const subject = subjects[index] ?? null;
+    const found = subject === null ? undefined : taken.get(idOf(ring, subject));
+    if (found === undefined) return { event, sealed: null, keyId: null };
+    return { ...sealEvent(event, found.key, randomBytes(SALT_BYTES)), keyId: found.id };
+  });
+}

@@ -1,0 +1,2 @@
+/** One writer at a time over all replicas, until its transaction ends: numbers in the order of commits, without gaps. */
+export const TRAIL_LOCK = `SELECT pg_advisory_xact_lock(hashtext('countersign'), hashtext('audit.event'))`;
