@@ -194,7 +194,8 @@ function passes(check: Check, value: string): boolean {
 const wrongType: RoleRule = {
   id: 'CS022',
   kind: 'Role',
-  severity: 'error',
+  // What a platform puts into a claim may change: the Role then grants nothing, which is no danger.
+  severity: 'warning',
   title: 'an operator that does not fit the type the claim has in tokens of the platform',
   example: 'condition: { Bool: { jwt:ref_protected: true } }',
   fix: "Use the operator that fits: StringEqual for texts ('true' and '42' of GitHub and GitLab are texts), ForAnyValue: for lists, Bool, Numeric….",
