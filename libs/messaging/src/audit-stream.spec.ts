@@ -169,6 +169,8 @@ describe('JetStream alone', () => {
       max_bytes: -1,
     });
     expect(state.messages).toBe(1);
+    const subscriber = await manager.consumers.info(AUDIT, 'subscriber');
+    expect([subscriber.num_pending, subscriber.config.deliver_subject]).toEqual([1, undefined]);
     expect((await manager.streams.info(AUDIT_STREAMS.refusals.name)).config).toMatchObject({
       discard: 'old',
       max_msgs: 100_000,

@@ -1,5 +1,7 @@
 import { AUDIT_STREAMS } from '@countersign/contracts';
 import {
+  AckPolicy,
+  DeliverPolicy,
   DiscardPolicy,
   JetStreamApiCodes,
   JetStreamApiError,
@@ -13,6 +15,9 @@ import type { NatsLink } from './nats-link';
 
 const DUPLICATE_WINDOW_MS = 120_000;
 const MOST_REFUSALS = 100_000;
+/** The durable consumer that other systems read the trail with; they may make none themselves. */
+const SUBSCRIBER = 'subscriber';
+const NOT_FOUND: number[] = [JetStreamApiCodes.StreamNotFound, JetStreamApiCodes.ConsumerNotFound];
 const REFUSALS_MAX_BYTES = 64 * 1024 * 1024;
 
 export interface StreamOptions {
@@ -56,23 +61,34 @@ function streams({ replicas, auditMaxBytes = -1, mostRefusals = MOST_REFUSALS }:
 }
 
 /**
- * Makes the audit streams that do not exist and returns their names; what exists is left as it is, nothing is ever
- * deleted. Waits for the connection.
+ * Makes the audit streams that do not exist and returns their names, and the consumer for other systems; what exists is
+ * left as it is, nothing is ever deleted. Waits for the connection.
  */
 export async function provisionStreams(link: NatsLink, options: StreamOptions): Promise<string[]> {
   const manager = await jetstreamManager(await link.whenConnected(), { checkAPI: false });
   const created: string[] = [];
   for (const stream of streams(options)) {
-    const exists = await manager.streams.info(stream.name).then(
-      () => true,
-      (error: unknown) => {
-        if (error instanceof JetStreamApiError && error.code === JetStreamApiCodes.StreamNotFound) return false;
-        throw error;
-      },
-    );
-    if (exists) continue;
+    if (await exists(manager.streams.info(stream.name))) continue;
     await manager.streams.add(stream);
     created.push(stream.name);
   }
+  const { name } = AUDIT_STREAMS.audit;
+  if (!(await exists(manager.consumers.info(name, SUBSCRIBER)))) {
+    await manager.consumers.add(name, {
+      durable_name: SUBSCRIBER,
+      ack_policy: AckPolicy.Explicit,
+      deliver_policy: DeliverPolicy.All,
+    });
+  }
   return created;
+}
+
+async function exists(info: Promise<unknown>): Promise<boolean> {
+  try {
+    await info;
+    return true;
+  } catch (error) {
+    if (error instanceof JetStreamApiError && NOT_FOUND.includes(error.code)) return false;
+    throw error;
+  }
 }

@@ -1,7 +1,9 @@
+import { spawn } from 'node:child_process';
 import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
 import { createConnection } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { createInterface } from 'node:readline';
 import * as contracts from '@countersign/contracts';
 import { AckPolicy, jetstream, jetstreamManager } from '@nats-io/jetstream';
 import { connect, type NatsConnection } from '@nats-io/transport-node';
@@ -157,10 +159,26 @@ test('only the exchange writes to the stream that strangers can fill', async () 
   expect(writers.map((subjects) => subjects.length)).toEqual([0, 1, 0, 0]);
 });
 
-test('other systems hear the audit events and can say nothing', async () => {
+test('other systems read the audit events, and can say, make, change and delete nothing', async () => {
   const subjects = [...SUBJECTS, 'countersign.audit.exchange.granted', '$JS.API.INFO', '_INBOX_exchange.x'];
-  const wanted = [...subjects.flatMap((subject) => [`publish ${subject}`, `subscribe ${subject}`]), 'subscribe >'];
-  expect(await allowed('subscriber', wanted)).toEqual(['subscribe countersign.audit.exchange.granted']);
+  const api = ['STREAM.DELETE', 'STREAM.PURGE', 'STREAM.MSG.DELETE', 'STREAM.UPDATE', 'STREAM.INFO'];
+  const calls = ['CREATE', 'DURABLE.CREATE', 'DELETE', 'MSG.NEXT', 'INFO'].flatMap((call) =>
+    ['COUNTERSIGN_AUDIT.subscriber', 'COUNTERSIGN_AUDIT.audit', 'COUNTERSIGN_REFUSALS.subscriber'].map(
+      (consumer) => `API.CONSUMER.${call}.${consumer}`,
+    ),
+  );
+  const wanted = [
+    ...subjects.flatMap((subject) => [`publish ${subject}`, `subscribe ${subject}`]),
+    ...api.map((call) => `publish $JS.API.${call}.COUNTERSIGN_AUDIT`),
+    ...calls.flatMap((call) => [`publish $JS.${call}`, `publish JS.countersign.${call}`]),
+    'publish $JS.ACK.COUNTERSIGN_AUDIT.audit.1.1.1.1.0',
+    'subscribe >',
+  ];
+  expect(await allowed('subscriber', wanted)).toEqual([
+    'subscribe countersign.audit.exchange.granted',
+    'publish JS.countersign.API.CONSUMER.MSG.NEXT.COUNTERSIGN_AUDIT.subscriber',
+    'publish JS.countersign.API.CONSUMER.INFO.COUNTERSIGN_AUDIT.subscriber',
+  ]);
 });
 
 test('a stranger without a password does not get in', async () => {
@@ -198,3 +216,42 @@ test('an event is appended by one user, heard by other systems and consumed by a
     }
   }
 });
+
+test('another system reads the stream with the example; answers to it stay where it can do nothing', async () => {
+  const [exchange, audit, subscriber] = [
+    await connectAs('exchange'),
+    await connectAs('audit'),
+    await connectAs('subscriber'),
+  ];
+  const own = await jetstreamManager(audit, { checkAPI: false });
+  await own.consumers.add('COUNTERSIGN_AUDIT', { durable_name: 'subscriber', ack_policy: AckPolicy.Explicit });
+  const stored = async () => (await own.streams.info('COUNTERSIGN_AUDIT')).state.messages;
+  const before = await stored();
+  // Asked for by a user of the other account, the answer would be one more event of the stream.
+  const reply = 'countersign.audit.exchange.granted';
+  const heard = subscriber.subscribe(reply, { max: 1 });
+  await subscriber.flush();
+  const ask = 'JS.countersign.API.CONSUMER.MSG.NEXT.COUNTERSIGN_AUDIT.subscriber';
+  subscriber.publish(ask, '{"batch":1,"expires":30000000000}', { reply });
+  for await (const message of heard) expect(message.json()).toEqual({ id: '1' });
+  await audit.flush();
+  expect(await stored()).toBe(before);
+  await jetstream(exchange).publish('countersign.audit.exchange.denied', '{"id":"3","type":"t"}');
+  expect(await runConsumer(1)).toEqual(['{"type":"t","id":"3"}']);
+  const { num_ack_pending, delivered } = await own.consumers.info('COUNTERSIGN_AUDIT', 'subscriber');
+  // What was answered elsewhere was never acknowledged.
+  expect([num_ack_pending, delivered.stream_seq]).toEqual([1, before + 1]);
+});
+
+/** Runs the example until it has printed so many lines; then it is asked to stop. */
+async function runConsumer(count: number): Promise<string[]> {
+  const child = spawn(process.execPath, [join(repository, 'examples/nats-consumer/consumer.mjs')], {
+    env: { ...process.env, NATS_URL: server.url, NATS_PASSWORD: secrets.nats.subscriber },
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
+  const lines: string[] = [];
+  for await (const line of createInterface({ input: child.stdout })) {
+    if (lines.push(line) === count) child.kill('SIGTERM');
+  }
+  return lines;
+}
