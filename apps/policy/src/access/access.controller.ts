@@ -3,8 +3,9 @@ import { Body, Controller, Get, Header, Headers, HttpCode, Post } from '@nestjs/
 import { ApiBearerAuth, ApiBody, ApiConsumes, ApiOkResponse, ApiOperation, ApiTags } from '@nestjs/swagger';
 import { z } from 'zod';
 import { PolicyConfig } from '../config';
+import { requireJson } from '../json-body';
 import { EvaluateAccess, type DecisionAnswer } from './evaluate-access';
-import { batchSchema, evaluationSchema, parseBatch, parseEvaluation, requireJson } from './evaluation-request';
+import { batchSchema, evaluationSchema, parseBatch, parseEvaluation } from './evaluation-request';
 
 const bodyOf = (schema: z.ZodType): Record<string, unknown> =>
   z.toJSONSchema(schema, { target: 'openapi-3.0', io: 'input' });

@@ -1,6 +1,6 @@
 import { ProblemError } from '@countersign/platform';
-import { escapePointer } from '@countersign/policy-engine';
 import { z } from 'zod';
+import { inWords, memberErrors } from '../json-body';
 
 const MAX_EVALUATIONS = 500;
 
@@ -39,26 +39,13 @@ export interface EvaluationBatch {
   evaluations: (Evaluation | { invalid: string })[];
 }
 
-/**
- * A JSON body; every other type is refused, also those that the server reads for other endpoints.
- * @throws ProblemError unsupported-media-type
- */
-export function requireJson(body: unknown, contentType: string | undefined): unknown {
-  if (body === undefined || /^application\/json[ \t]*(;|$)/i.test(contentType ?? '')) return body;
-  throw new ProblemError('unsupported-media-type', 'Send application/json.');
-}
-
 function parse<T>(schema: z.ZodType<T>, body: unknown): T {
-  const parsed = schema.safeParse(body);
+  const parsed = schema.safeParse(body, { reportInput: true });
   if (parsed.success) return parsed.data;
   throw new ProblemError('malformed-request', describe(parsed.error));
 }
 
-const describe = ({ issues }: z.ZodError): string =>
-  issues
-    .slice(0, 10)
-    .map(({ path, message }) => `${path.map((token) => `/${escapePointer(String(token))}`).join('')}: ${message}`)
-    .join('; ');
+const describe = (error: z.ZodError): string => inWords(memberErrors(error));
 
 /** @throws ProblemError malformed-request: AuthZEN wants 400 for what other endpoints answer with 422 */
 export const parseEvaluation = (body: unknown): Evaluation => parse(evaluationSchema, body);
@@ -76,7 +63,7 @@ export function parseBatch(body: unknown): EvaluationBatch | null {
   const questions = evaluations.map((own) => {
     // A member of the item, null too, replaces the default of the whole; they are not merged (§7.1.1).
     const filled = MEMBERS.map((member) => [member, Object.hasOwn(own, member) ? own[member] : defaults[member]]);
-    const { data, error } = evaluationSchema.safeParse(Object.fromEntries(filled));
+    const { data, error } = evaluationSchema.safeParse(Object.fromEntries(filled), { reportInput: true });
     return data ?? { invalid: describe(error) };
   });
   return { semantics: options.evaluations_semantic, evaluations: questions };

@@ -1,5 +1,6 @@
-import { ProblemError } from '@countersign/platform';
+import type { ProblemError } from '@countersign/platform';
 import { z } from 'zod';
+import { parseBody, refuseMembers } from '../json-body';
 
 /** Also of a subject token (libs/tokens), with room for what is pasted around it. */
 const MAX_TOKEN = 20_000;
@@ -53,29 +54,29 @@ export interface NamedScope {
   policies: string[] | null;
 }
 
-/** @throws ProblemError invalid-parameter, naming the member; never with its value, which may be a token */
-export function parseExplainRequest(body: unknown): ExplainQuestion {
-  const parsed = explainBody.safeParse(body);
-  if (!parsed.success) throw invalid(parsed.error.issues.slice(0, 10).map(describe).join('; '));
-  const { audience, scope, sourceIp, time, action, resource } = parsed.data;
-  if ((action === undefined) !== (resource === undefined)) throw invalid('/action and /resource come together');
+/** @throws ProblemError unsupported-media-type, invalid-parameter, naming the member */
+export function parseExplainRequest(body: unknown, contentType: string | undefined): ExplainQuestion {
+  const question = parseBody(explainBody, body, contentType);
+  const { audience, scope, sourceIp, time } = question;
   return {
-    source: sourceOf(parsed.data),
+    source: sourceOf(question),
     ...(audience === undefined ? {} : { audience: [audience].flat() }),
     ...(scope === undefined ? {} : { scope: parseScope(scope) }),
     ...(sourceIp === undefined ? {} : { sourceIp }),
     ...(time === undefined ? {} : { now: Math.floor(Date.parse(time) / 1000) }),
-    permission: action === undefined || resource === undefined ? null : { action, resource },
+    permission: permissionOf(question),
   };
 }
 
-const invalid = (detail: string): ProblemError => new ProblemError('invalid-parameter', detail);
-
-function describe({ path, message, ...issue }: z.core.$ZodIssue): string {
-  const unknown =
-    issue.code === 'unrecognized_keys' ? issue.keys.map((key) => `/${key.slice(0, 64)}`).join(', ') : null;
-  return unknown === null ? `/${path.join('/')}: ${message}` : `${unknown}: unknown`;
+function permissionOf({ action, resource }: Body): ExplainQuestion['permission'] {
+  if (action === undefined && resource === undefined) return null;
+  if (resource === undefined) throw invalid('/resource', 'comes together with /action');
+  if (action === undefined) throw invalid('/action', 'comes together with /resource');
+  return { action, resource };
 }
+
+const invalid = (path: string, message: string): ProblemError =>
+  refuseMembers([{ path, code: 'invalid_value', message }]);
 
 function sourceOf({ claims, token, traceId, eventId }: Body): EvidenceSource {
   const sources: EvidenceSource[] = [
@@ -86,7 +87,7 @@ function sourceOf({ claims, token, traceId, eventId }: Body): EvidenceSource {
   ];
   const [source, ...more] = sources;
   if (source === undefined || more.length > 0) {
-    throw invalid('exactly one of /claims, /token, /traceId, /eventId must be given');
+    throw invalid('', 'exactly one of /claims, /token, /traceId, /eventId must be given');
   }
   return source;
 }
@@ -94,7 +95,7 @@ function sourceOf({ claims, token, traceId, eventId }: Body): EvidenceSource {
 /** As the token endpoint reads it: `role:NAME` and `policy:NAME`. */
 function parseScope(scope: string): NamedScope {
   const items = scope.split(' ').filter((item) => item !== '');
-  if (items.some((item) => !/^(role|policy):./.test(item))) throw invalid('/scope: each is role:NAME or policy:NAME');
+  if (items.some((item) => !/^(role|policy):./.test(item))) throw invalid('/scope', 'each is role:NAME or policy:NAME');
   const named = (kind: string): string[] | null => {
     const names = items.filter((item) => item.startsWith(`${kind}:`)).map((item) => item.slice(kind.length + 1));
     return names.length > 0 ? names : null;

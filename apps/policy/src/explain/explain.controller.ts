@@ -1,7 +1,7 @@
 import type { ExplainAnswer } from '@countersign/contracts';
 import { RequireAction } from '@countersign/platform';
-import { Body, Controller, HttpCode, Post } from '@nestjs/common';
-import { ApiBearerAuth, ApiBody, ApiOperation, ApiTags } from '@nestjs/swagger';
+import { Body, Controller, Headers, HttpCode, Post } from '@nestjs/common';
+import { ApiBearerAuth, ApiBody, ApiConsumes, ApiOperation, ApiTags } from '@nestjs/swagger';
 import { z } from 'zod';
 import { ExplainAttempt } from './explain-attempt';
 import { explainBody, parseExplainRequest } from './explain-request';
@@ -16,10 +16,11 @@ export class ExplainController {
 
   @Post()
   @ApiOperation({ summary: 'Why an exchange is granted or refused, and the one edit that would admit it' })
+  @ApiConsumes('application/json')
   @ApiBody({ schema: BODY })
   @HttpCode(200)
   @RequireAction('Iam:Read')
-  explain(@Body() body: unknown): Promise<ExplainAnswer> {
-    return this.attempts.explain(parseExplainRequest(body));
+  explain(@Body() body: unknown, @Headers('content-type') type: string | undefined): Promise<ExplainAnswer> {
+    return this.attempts.explain(parseExplainRequest(body, type));
   }
 }

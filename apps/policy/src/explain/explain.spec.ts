@@ -396,19 +396,26 @@ describe('POST /v1/explain from an attempt of the past', () => {
 });
 
 describe('POST /v1/explain refuses', () => {
-  it.each<[string, object]>([
-    ['no source', {}],
-    ['two sources', { claims: {}, traceId: 'x' }],
-    ['claims that are a list', { claims: [] }],
-    ['an action without a resource', { claims: {}, action: 'a' }],
-    ['an id that nothing can have', { eventId: '\u0000' }],
-    ['a time that is none', { claims: {}, time: 'tomorrow' }],
-    ['an address that is none', { claims: {}, sourceIp: '010.0.0.1' }],
-    ['a scope of another kind', { claims: {}, scope: 'openid' }],
-    ['a member that it does not know', { claims: {}, issuer: 'github' }],
-    ['a list', []],
-  ])('%s with 422', async (_, body) => {
-    expect((await explain(body)).status).toBe(422);
+  it.each<[string, object, string]>([
+    ['no source', {}, ''],
+    ['two sources', { claims: {}, traceId: 'x' }, ''],
+    ['claims that are a list', { claims: [] }, '/claims'],
+    ['an action without a resource', { claims: {}, action: 'a' }, '/resource'],
+    ['an id that nothing can have', { eventId: '\u0000' }, '/eventId'],
+    ['a time that is none', { claims: {}, time: 'tomorrow' }, '/time'],
+    ['an address that is none', { claims: {}, sourceIp: '010.0.0.1' }, '/sourceIp'],
+    ['a scope of another kind', { claims: {}, scope: 'openid' }, '/scope'],
+    ['a member that it does not know', { claims: {}, issuer: 'github' }, '/issuer'],
+    ['a list', [], ''],
+  ])('%s with 422, and says where', async (_, body, path) => {
+    expect(await explain(body)).toMatchObject({ status: 422, body: { errors: [{ path }] } });
+  });
+
+  it('every body that is not JSON', async () => {
+    for (const type of ['text/plain', 'application/yaml', 'application/x-www-form-urlencoded']) {
+      const answer = await service.call('/v1/explain', { method: 'POST', body: '{"claims":{}}', type });
+      expect(answer.status).toBe(415);
+    }
   });
 
   it('callers who may not read policy: who was refused learns nothing here (POL-40)', async () => {

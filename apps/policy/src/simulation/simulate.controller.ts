@@ -2,7 +2,7 @@ import type { Socket } from 'node:net';
 import type { SimulationAnswer } from '@countersign/contracts';
 import { Clock, RequireAction } from '@countersign/platform';
 import { Body, Controller, Headers, HttpCode, Post, Req } from '@nestjs/common';
-import { ApiBearerAuth, ApiBody, ApiOperation, ApiTags } from '@nestjs/swagger';
+import { ApiBearerAuth, ApiBody, ApiConsumes, ApiOperation, ApiTags } from '@nestjs/swagger';
 import { z } from 'zod';
 import { SimulateDocuments } from './simulate-documents';
 import { parseSimulation, simulationBody } from './simulation-request';
@@ -23,6 +23,7 @@ export class SimulateController {
 
   @Post()
   @ApiOperation({ summary: 'What candidate documents would change about the exchanges of a time range' })
+  @ApiConsumes('application/json')
   @ApiBody({ schema: body })
   @HttpCode(200)
   @RequireAction('Iam:Simulate')

@@ -183,23 +183,30 @@ describe('POST /v1/simulate', () => {
     await service.sql("UPDATE policy.document SET owner = 'api' WHERE name = 'q'");
   });
 
-  it.each<[string, unknown, number]>([
-    ['no documents', {}, 422],
-    ['an empty list', { documents: [] }, 422],
-    ['documents that are no list', { documents: issuer }, 422],
-    ['a time that is none', { documents: [issuer], from: 'yesterday' }, 422],
+  it.each<[string, unknown, string]>([
+    ['no documents', {}, '/documents'],
+    ['documents that are no list', { documents: issuer }, '/documents'],
+    ['a time that is none', { documents: [issuer], from: 'yesterday' }, '/from'],
     [
       'a range that ends before it begins',
       { documents: [issuer], from: '2026-02-01T00:00:00Z', to: '2026-01-01T00:00:00Z' },
-      422,
+      '/from',
     ],
-    ['a member that does not exist', { documents: [issuer], since: '1d' }, 422],
-    ['prune that is no boolean', { documents: [issuer], prune: 'yes' }, 422],
-    ['a list', [issuer], 422],
+    ['a member that does not exist', { documents: [issuer], since: '1d' }, '/since'],
+    ['prune that is no boolean', { documents: [issuer], prune: 'yes' }, '/prune'],
+    ['a list', [issuer], ''],
+  ])('refuses %s, and says where', async (_, body, path) => {
+    const { status, body: problem } = await service.call('/v1/simulate', { method: 'POST', body: body as object });
+    expect({ status, problem }).toMatchObject({ status: 422, problem: { errors: [{ path }] } });
+  });
+
+  it.each<[string, string, number]>([
+    ['an empty list', '{"documents":[]}', 422],
+    ['JSON that cannot be parsed', '{"documents":', 400],
     ['YAML', 'documents: []', 415],
   ])('refuses %s', async (_, body, status) => {
-    const type = typeof body === 'string' ? 'application/yaml' : 'application/json';
-    const answer = await service.call('/v1/simulate', { method: 'POST', body: body as object, type });
+    const type = status === 415 ? 'application/yaml' : 'application/json';
+    const answer = await service.call('/v1/simulate', { method: 'POST', body, type });
     expect(answer.status).toBe(status);
     expect(answer.headers.get('content-type')).toMatch(/^application\/problem\+json/);
   });

@@ -1,6 +1,6 @@
-import { ProblemError } from '@countersign/platform';
 import { z } from 'zod';
 import { readDocuments } from '../documents/read-documents';
+import { parseBody, refuseMembers } from '../json-body';
 import type { TimeRange } from '../recorded/recorded-exchanges';
 
 const DAY_MS = 24 * 60 * 60 * 1000;
@@ -29,18 +29,12 @@ export interface SimulationRequest {
 
 /**
  * Reads a body; without a range it is the 30 days before `now` (epoch milliseconds).
- * @throws ProblemError invalid-parameter, invalid-document, too-large, malformed-request
+ * @throws ProblemError unsupported-media-type, invalid-parameter, invalid-document, too-large, malformed-request
  */
 export function parseSimulation(body: unknown, contentType: string | undefined, now: number): SimulationRequest {
-  if (typeof body === 'string') {
-    throw new ProblemError('unsupported-media-type', 'Send the documents and the range as application/json.');
-  }
-  const parsed = simulationBody.safeParse(body ?? {});
-  if (!parsed.success) throw new ProblemError('invalid-parameter', parsed.error.issues.map(describe).join('; '));
-  const { documents, prune, owner, to = new Date(now) } = parsed.data;
-  const { from = new Date(to.getTime() - DEFAULT_RANGE_MS) } = parsed.data;
-  if (from > to) throw new ProblemError('invalid-parameter', 'from: must not be after to');
+  const parsed = parseBody(simulationBody, body, contentType);
+  const { documents, prune, owner, to = new Date(now) } = parsed;
+  const { from = new Date(to.getTime() - DEFAULT_RANGE_MS) } = parsed;
+  if (from > to) throw refuseMembers([{ path: '/from', code: 'invalid_value', message: 'must not be after /to' }]);
   return { raw: readDocuments(documents, contentType), prune, owner, range: { from, to } };
 }
-
-const describe = ({ path, message }: z.core.$ZodIssue): string => `${path.join('.') || 'body'}: ${message}`;

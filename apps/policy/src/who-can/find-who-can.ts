@@ -1,7 +1,8 @@
 import type { WhoCanAnswer } from '@countersign/contracts';
-import { Clock, ProblemError } from '@countersign/platform';
+import { Clock } from '@countersign/platform';
 import { whoCan } from '@countersign/policy-engine';
 import { Injectable } from '@nestjs/common';
+import { refuseMembers } from '../json-body';
 import { RecordReviews, visitInStretches } from '../recorded/record-reviews';
 import { RecordedExchanges, type TimeRange } from '../recorded/recorded-exchanges';
 import { CurrentSnapshot } from '../snapshot/current-snapshot';
@@ -56,6 +57,6 @@ export class FindWhoCan {
 function windowOf({ from, to }: Question, now: number): TimeRange {
   const end = to === undefined ? new Date(now) : new Date(to);
   const start = from === undefined ? new Date(end.getTime() - WINDOW_MS) : new Date(from);
-  if (start > end) throw new ProblemError('invalid-parameter', 'from: must not be after to');
+  if (start > end) throw refuseMembers([{ path: '/from', code: 'invalid_value', message: 'must not be after /to' }]);
   return { from: start, to: end };
 }

@@ -1,5 +1,3 @@
-import { ProblemError } from '@countersign/platform';
-import { escapePointer } from '@countersign/policy-engine';
 import { z } from 'zod';
 
 const MAX_TEXT = 2_048;
@@ -20,29 +18,3 @@ export const questionSchema = z.strictObject({
 });
 
 export type Question = z.infer<typeof questionSchema>;
-
-/** @throws ProblemError malformed-request (no object), invalid-document with the JSON Pointer of each error */
-export function parseQuestion(body: unknown): Question {
-  if (typeof body !== 'object' || body === null || Array.isArray(body)) {
-    throw new ProblemError('malformed-request', 'The body must be a JSON object.');
-  }
-  const { data, error } = questionSchema.safeParse(body, { reportInput: true });
-  if (data) return data;
-  const errors = error.issues.flatMap(fieldErrors);
-  const detail = errors.length === 1 ? '1 error' : `${errors.length} errors`;
-  throw new ProblemError('invalid-document', detail, {
-    errors: errors.map((found) => ({ document: 0, kind: null, name: null, ...found })),
-  });
-}
-
-function fieldErrors(issue: z.core.$ZodIssue): { path: string; code: string; message: string }[] {
-  const { path, message } = issue;
-  if (issue.code === 'unrecognized_keys') {
-    const code = 'unknown_field';
-    return issue.keys.map((key) => ({ path: pointer([...path, key]), code, message: 'There is no such field.' }));
-  }
-  const isMissing = issue.code === 'invalid_type' && issue.input === undefined;
-  return [{ path: pointer(path), code: isMissing ? 'required' : 'invalid_value', message }];
-}
-
-const pointer = (path: PropertyKey[]): string => path.map((token) => `/${escapePointer(String(token))}`).join('');

@@ -3,9 +3,9 @@ import { RequireAction } from '@countersign/platform';
 import { Body, Controller, Headers, HttpCode, Post } from '@nestjs/common';
 import { ApiBearerAuth, ApiBody, ApiConsumes, ApiOkResponse, ApiOperation, ApiTags } from '@nestjs/swagger';
 import { z } from 'zod';
-import { requireJson } from '../access/evaluation-request';
+import { parseBody } from '../json-body';
 import { FindWhoCan } from './find-who-can';
-import { parseQuestion, questionSchema } from './question';
+import { questionSchema } from './question';
 import { whoCanAnswerSchema } from './who-can-answer';
 
 const BODY = z.toJSONSchema(questionSchema, { target: 'openapi-3.0', io: 'input' }) as Record<string, unknown>;
@@ -24,6 +24,6 @@ export class WhoCanController {
   @HttpCode(200)
   @RequireAction('Iam:Read')
   ask(@Body() body: unknown, @Headers('content-type') type: string | undefined): Promise<WhoCanAnswer> {
-    return this.find.answer(parseQuestion(requireJson(body, type)));
+    return this.find.answer(parseBody(questionSchema, body, type));
   }
 }

@@ -218,7 +218,7 @@ describe('POST /v1/who-can', () => {
     );
   });
 
-  it.each<[string, unknown, number, string | null]>([
+  it.each<[string, unknown, number, string]>([
     ['no action', { resource: 'a:b' }, 422, '/action'],
     ['an empty resource', { action: 'a', resource: '' }, 422, '/resource'],
     ['a resource that is a list', { action: 'a', resource: ['a:b'] }, 422, '/resource'],
@@ -229,13 +229,13 @@ describe('POST /v1/who-can', () => {
       'a window the wrong way round',
       { ...staging, from: '2026-02-01T00:00:00Z', to: '2026-01-01T00:00:00Z' },
       422,
-      null,
+      '/from',
     ],
-    ['a list', [staging], 400, null],
+    ['a list', [staging], 422, ''],
   ])('refuses %s', async (_, body, status, path) => {
     const answer = await ask(body);
     expect(answer.status).toBe(status);
-    if (path !== null) expect(answer.body.errors).toMatchObject([{ path }]);
+    expect(answer.body.errors).toMatchObject([{ path }]);
   });
 
   it('is for whoever may read documents, and takes JSON only', async () => {
