@@ -97,7 +97,7 @@ function compileMatch(spec: RoleSpec, repositories: CompiledRepositories | null)
 }
 
 /** The values a key must have one of, whatever else the condition says. */
-export function pinnedValues(checks: readonly Check[], key: string): readonly string[] {
+function pinnedValues(checks: readonly Check[], key: string): readonly string[] {
   return checks.find((check) => check.key === key && isPin(check))?.values ?? [];
 }
 

@@ -1,7 +1,7 @@
 /** Stands for any run of characters, the empty one too. */
-export const anyRun = -1;
+const anyRun = -1;
 /** Stands for exactly one character. */
-export const anyOne = -2;
+const anyOne = -2;
 
 /** Code points of literal text, `anyRun` and `anyOne`. */
 export type Tokens = readonly number[];

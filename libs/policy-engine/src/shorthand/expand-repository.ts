@@ -2,7 +2,7 @@ import type { Condition, RepositoryPrincipal, RoleSpec } from '../documents';
 import { ownerOf, repositoryClaims, type RepositoryPlatform } from './repository-platforms';
 
 /** A repository principal in the condition language. `condition` is the role's own: what it says comes first. */
-export const expandRepository = (repository: RepositoryPrincipal, condition: Condition): Condition => ({
+const expandRepository = (repository: RepositoryPrincipal, condition: Condition): Condition => ({
   ...namedBy(repository),
   ...(listsEvents(repository, condition) ? {} : withoutProposals(repository.platform, repository.ref !== null)),
 });
