@@ -29,6 +29,15 @@ export abstract class AuditStream implements Resource {
   /** Starts consuming; returns at once and goes on, through lost connections, until `close()`. */
   abstract consume(options: ConsumeOptions): void;
 
+  /**
+   * Deletes the events of the trail that every consumer has had, where we may: from NATS nobody deletes, and a stream
+   * there has an age at which its events go, or keeps them.
+   * @throws UnavailableError
+   */
+  dropConsumed(): Promise<void> {
+    return Promise.resolve();
+  }
+
   abstract ping(): Promise<void>;
   abstract close(): Promise<void>;
 }

@@ -98,3 +98,14 @@ export async function trimRefusals(query: Query, most: number): Promise<void> {
     [most],
   );
 }
+
+/** Deletes the events that every consumer has had. */
+export async function dropConsumed(query: Query, stream: AuditStreamName): Promise<void> {
+  await query(
+    `WITH dropped AS (
+      DELETE FROM embedded.stream_event WHERE stream = $1
+        AND sequence <= (SELECT min(position) FROM embedded.stream_consumer WHERE stream = $1) RETURNING 1
+    ) SELECT count(*) FROM dropped`,
+    [stream],
+  );
+}

@@ -8,6 +8,7 @@ import {
   createTables,
   readEvents,
   registerConsumer,
+  dropConsumed,
   trimRefusals,
   type Query,
 } from './sql-audit-statements';
@@ -77,6 +78,14 @@ export class SqlAuditStream extends AuditStream {
 
   consume(options: ConsumeOptions): void {
     this.loops.push(this.consumeAll(options));
+  }
+
+  override async dropConsumed(): Promise<void> {
+    await this.prepare()
+      .then(() => dropConsumed(this.options.query, 'audit'))
+      .catch((cause: unknown) => {
+        throw new UnavailableError('audit-stream', { cause });
+      });
   }
 
   async ping(): Promise<void> {

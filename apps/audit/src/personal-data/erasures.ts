@@ -2,6 +2,7 @@ import { forgetSubject, type ErasureAnswer } from '@countersign/contracts';
 import { AuditStream, Bus } from '@countersign/messaging';
 import { createEvent, currentTrace } from '@countersign/platform';
 import { Injectable } from '@nestjs/common';
+import type { EntityManager } from 'typeorm';
 import { z } from 'zod';
 import { AuditConfig } from '../config';
 import { AuditDatabase } from '../database';
@@ -43,19 +44,29 @@ export class Erasures {
    * when it rejects is done by the next call.
    * @throws UnavailableError
    */
-  async erase({ issuer, subject, reason }: Erasure, author: string): Promise<ErasureAnswer> {
+  async erase(erasure: Erasure, author: string): Promise<ErasureAnswer> {
+    const { issuer, subject } = erasure;
     const ring = await this.keys.ring();
     await this.bus.request(forgetSubject, { issuer, subject });
-    return this.database.transaction(async (manager) => {
-      // No event may be on its way into the trail with a key that is about to go.
-      await manager.query(TRAIL_LOCK);
-      const [verified, unverified] = idsOf(ring, subjectName(issuer, subject));
-      const [row] = await manager.query<ErasureAnswer[]>(DELETE_KEYS, [[...verified, ...unverified]]);
-      const erased = row?.erased ?? 0;
-      const subjectId = verified[0]?.toString('base64url') ?? '';
-      await this.record({ issuer, subjectId, reason, author, erased });
-      return { erased };
-    }, LIMIT);
+    const answer = await this.database.transaction((manager) => this.deleteKeys(manager, ring, erasure, author), LIMIT);
+    await this.stream.dropConsumed();
+    return answer;
+  }
+
+  private async deleteKeys(
+    manager: EntityManager,
+    ring: KeyRing,
+    { issuer, subject, reason }: Erasure,
+    author: string,
+  ): Promise<ErasureAnswer> {
+    // No event may be on its way into the trail with a key that is about to go.
+    await manager.query(TRAIL_LOCK);
+    const [verified, unverified] = idsOf(ring, subjectName(issuer, subject));
+    const [row] = await manager.query<ErasureAnswer[]>(DELETE_KEYS, [[...verified, ...unverified]]);
+    const erased = row?.erased ?? 0;
+    const subjectId = verified[0]?.toString('base64url') ?? '';
+    await this.record({ issuer, subjectId, reason, author, erased });
+    return { erased };
   }
 
   private record(details: Record<string, unknown>): Promise<void> {
