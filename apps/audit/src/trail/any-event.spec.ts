@@ -76,7 +76,7 @@ describe('AUD-05: whatever claims look like', () => {
       await Promise.all(events.map((event) => audit.stream.append('audit', event)));
       const items = await until('all of them', async () => {
         const { body } = await audit.call('GET', '/v1/events?limit=500');
-        return body.items.length === STORED && (body.items as RecordedEvent[]);
+        return body.items.length === STORED ? (body.items as RecordedEvent[]) : null;
       });
       const stored = new Map(items.map((event) => [event.id, event]));
       for (const event of events) {
