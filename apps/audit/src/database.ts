@@ -3,6 +3,7 @@ import { AddTransparencyLog1700000001000 } from './migrations/1700000001000-add-
 import { AddDeliveryChains1700000002000 } from './migrations/1700000002000-add-delivery-chains';
 import { AddDeliveryLimits1700000003000 } from './migrations/1700000003000-add-delivery-limits';
 import { SealPersonalData1700000004000 } from './migrations/1700000004000-seal-personal-data';
+import { AddEventRoles1700000006000 } from './migrations/1700000006000-add-event-roles';
 import { AddTimeIndex1700000005000 } from './migrations/1700000005000-add-time-index';
 import { CreateAuditSchema1700000000000 } from './migrations/1700000000000-create-audit-schema';
 
@@ -16,8 +17,9 @@ export class AuditDatabase extends Database {
       AddDeliveryLimits1700000003000,
       SealPersonalData1700000004000,
       AddTimeIndex1700000005000,
+      AddEventRoles1700000006000,
     ];
-    const insertOnly = ['event', 'tile', 'checkpoint'];
+    const insertOnly = ['event', 'event_role', 'tile', 'checkpoint'];
     const neverUpdated = ['subject_key'];
     super({ ...options, schema: 'audit', entities: [], migrations, insertOnly, neverUpdated });
   }
