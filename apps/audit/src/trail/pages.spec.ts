@@ -20,7 +20,7 @@ const FILL = `
     ARRAY['all', CASE WHEN n < $3::int / 10 THEN 'old' ELSE 'role-' || n % 211 END], md5(n::text), 'audit', n,
     $4::jsonb || jsonb_build_object('id', 'event-' || n, 'type', type, 'time', at)
   FROM generate_series($1::int, $2::int) n,
-    LATERAL (SELECT timestamptz '2026-01-01' + n * interval '1 second' + (n * 7919 % 10) * interval '1 second' AS at,
+    LATERAL (SELECT timestamptz '2026-01-01' + n * interval '1 second' + (n::bigint * 7919 % 10) * interval '1 second' AS at,
       CASE WHEN n < $3::int / 10 AND n % 10 = 0 THEN 'dev.countersign.token.revoked.v1'
         WHEN n % 1009 = 0 THEN 'dev.countersign.policy.applied.v1'
         WHEN n % 10 = 1 THEN 'dev.countersign.exchange.denied.v1'
