@@ -3,7 +3,7 @@ import { compileSnapshot } from './compile-snapshot';
 import { decideExchange } from './decide-exchange';
 import { decideVouchedSubject } from './decide-vouched-subject';
 import type { ExchangeRequest } from './decisions';
-import type { Condition, CountersignDocument, RoleSpec } from './documents';
+import type { Condition, CountersignDocument, RepositoryPrincipal, RoleSpec } from './documents';
 import { roleMatches } from './match-roles';
 import { buildRoleIndex } from './role-index';
 import { roleSpec } from './documents.fixture';
@@ -92,6 +92,43 @@ describe(`one of ${count} roles is found without looking at the others`, () => {
     const decision = decideVouchedSubject(snapshot, { subject, context: {}, sourceIp: null, now: 0 });
     expect(decision).toMatchObject({ roles: ['r77'], policies: ['p'], rolesExamined: 1 });
   });
+});
+
+// Counted, because a time says more about the machine than about the index.
+test('ten times and a hundred times as many roles make a decision look at no more of them', () => {
+  const owner = { 'jwt:iss': [iss], 'jwt:repository_owner_id': ['1'] };
+  const kinds: ((n: number) => Partial<RoleSpec>)[] = [
+    (n) => ({ condition: { StringEqual: { ...owner, 'jwt:repository_id': [`${n}`] } } }),
+    (n) => ({ condition: { StringEqual: owner, StringLike: { 'jwt:sub': [`repo:acme/svc-${n}:*`] } } }),
+    (n) => ({ condition: { StringEqual: owner, 'ForAnyValue:StringEqual': { 'jwt:teams': [`team-${n}`] } } }),
+    (n) => ({ condition: { StringEqual: { 'jwt:iss': [iss] } }, repositories: [repository(n)] }),
+  ];
+  const examined = [40, 400, 4_000].map((size) => {
+    const roles = Array.from({ length: size }, (_, n) => role(`r${n}`, {}, kinds[n % kinds.length]?.(n)));
+    const snapshot = compileSnapshot({ documents: [issuer, policy, ...roles], publicUrl, revision: 1 });
+    expect(snapshot.errors).toEqual([]);
+    return kinds.map((_, n) => decideExchange(snapshot, request(jobOf(n))).rolesExamined);
+  });
+  expect(examined).toEqual([examined[0], examined[0], examined[0]]);
+  expect(examined[0]).toEqual([1, 1, 1, 1]);
+});
+
+const repository = (n: number): RepositoryPrincipal => ({
+  platform: 'github',
+  path: `acme/svc-${n}`,
+  repositoryId: null,
+  ownerId: null,
+  ref: null,
+  environment: null,
+});
+
+const jobOf = (n: number) => ({
+  sub: `repo:acme/svc-${n}:ref:refs/heads/main`,
+  repository: `acme/svc-${n}`,
+  repository_owner: 'acme',
+  repository_owner_id: '1',
+  repository_id: `${n}`,
+  teams: ['everybody', `team-${n}`],
 });
 
 describe('the index never loses a role that matches', () => {
