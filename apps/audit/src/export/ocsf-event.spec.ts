@@ -77,6 +77,15 @@ describe('an event as OCSF has it', () => {
     expect(unverified().user).toEqual({ name: 'unknown', type_id: 0, type: 'Unknown' });
   });
 
+  test('shows no commitment to erased data as an address or a name', () => {
+    const erased = exported(
+      { erased: true, sourceIp: 'sha256:abc', claims: { sha256: 'abc' }, detail: null },
+      { subject: 'sha256:abc' },
+    );
+    expect(erased).not.toHaveProperty('src_endpoint');
+    expect(erased).toMatchObject({ user: { uid: 'sha256:abc', name: 'sha256:abc' }, unmapped: { erased: true } });
+  });
+
   test('keeps what it has no place for', () => {
     expect(exported(...applied)).toMatchObject({ activity_name: 'policy.applied', unmapped: { revision: 3 } });
   });

@@ -1,3 +1,4 @@
+import { isIP } from 'node:net';
 import type { RecordedEvent } from '@countersign/contracts';
 
 /** The version of OCSF that `ocsfEvent` writes: https://schema.ocsf.io/1.3.0/classes/authentication */
@@ -44,7 +45,7 @@ function authentication(event: RecordedEvent): Members {
     is_remote: true,
     service: { name: 'countersign', uid: event.source },
     user: userOf(event),
-    ...(typeof sourceIp === 'string' ? { src_endpoint: { ip: sourceIp } } : {}),
+    ...(typeof sourceIp === 'string' && isIP(sourceIp) > 0 ? { src_endpoint: { ip: sourceIp } } : {}),
     ...sessionOf(unmapped.token, event.source),
     unmapped,
   };
