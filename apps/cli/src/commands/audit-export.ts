@@ -1,9 +1,10 @@
 import { appendFile, mkdir, writeFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { openCheckpoint, parseVerifierKey, tilePath, TILE_WIDTH, type Tile } from '@countersign/transparency-log';
-import { Command } from 'commander';
+import { Command, Option } from 'commander';
 import { callForBytes } from '../api';
-import { EXIT, Failure } from '../failure';
+import { exportLines, type LinesOptions } from '../export-lines';
+import { EXIT, Failure, usageFailure } from '../failure';
 import type { Terminal } from '../terminal';
 
 /** Files of an export: one event in a line, the hash of each, the signed head, the key that signed it. */
@@ -12,16 +13,35 @@ export const EXPORT_FILES = { entries: 'entries.ndjson', leaves: 'leaves', check
 /** Tiles that are fetched at the same time. */
 const AT_ONCE = 8;
 
-/** `countersign audit export`: the whole trail as it was signed, to be kept and verified elsewhere. */
+interface Options extends Partial<LinesOptions> {
+  output?: string;
+}
+
+/** `countersign audit export`: the whole trail as it was signed, or with `--format` events for other systems. */
 export const exportCommand = (terminal: Terminal): Command =>
   new Command('export')
-    .description('write the trail, its log and its newest checkpoint into a folder')
-    .argument('<folder>')
-    .action(async (folder: string) => {
-      const target = resolve(terminal.cwd, folder);
-      const size = await exportLog(terminal, target);
-      terminal.write(`exported ${size} events to ${target}\nnext  countersign audit verify ${folder}\n`);
+    .description('write the trail, its log and its newest checkpoint into a folder, or events into a file')
+    .argument('[folder]', 'for an export that can be verified')
+    .addOption(new Option('--format <format>', 'events for other systems instead').choices(['ndjson', 'ocsf']))
+    .option('--output <file>', 'where events in that format go')
+    .option('--since <time>', 'with --format: from this time on (RFC 3339)')
+    .option('--until <time>', 'with --format: up to this time (RFC 3339)')
+    .action(async (folder: string | undefined, { format, output, ...span }: Options) => {
+      if (format === undefined) return exportToVerify(terminal, folder, { output, ...span });
+      if (output === undefined || folder !== undefined)
+        throw usageFailure('--format needs --output FILE, and no folder', 'What can be verified has no --format.');
+      const count = await exportLines(terminal, resolve(terminal.cwd, output), { format, ...span });
+      terminal.write(`exported ${count} events to ${resolve(terminal.cwd, output)}\n`);
     });
+
+async function exportToVerify(terminal: Terminal, folder: string | undefined, others: object): Promise<void> {
+  const isMixed = Object.values(others).some((value) => value !== undefined);
+  if (folder === undefined || isMixed)
+    throw usageFailure('give a folder alone, or --format and --output', 'countersign audit export FOLDER');
+  const target = resolve(terminal.cwd, folder);
+  const size = await exportLog(terminal, target);
+  terminal.write(`exported ${size} events to ${target}\nnext  countersign audit verify ${folder}\n`);
+}
 
 async function exportLog(terminal: Terminal, folder: string): Promise<number> {
   const key = (await callForBytes(terminal, { path: '/v1/checkpoint/key' })).toString();
