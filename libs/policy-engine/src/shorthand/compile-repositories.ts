@@ -2,7 +2,7 @@ import type { Attributes } from '../attributes';
 import { compileCondition, evaluateCheck, holds, type Check, type CompiledCondition } from '../conditions';
 import type { Claims } from '../decisions';
 import type { Condition, RepositoryPrincipal } from '../documents';
-import { listsEvents, namedBy, withoutProposals } from './expand-repository';
+import { listsEvents, namedBeside, withoutProposals } from './expand-repository';
 import { pinKey, type RepositoryPin, type RepositoryPins } from './repository-pins';
 import { ownerOf, repositoryClaims, repositoryPlatforms, type RepositoryPlatform } from './repository-platforms';
 
@@ -94,7 +94,7 @@ const proposalChecks = Object.fromEntries(
 ) as Record<RepositoryPlatform, Record<'any' | 'named', Check[]>>;
 
 function fixedChecks({ repository, path, listsEvents }: Alternative): Check[] {
-  const named = checksAt(path, namedBy(repository));
+  const named = checksAt(path, namedBeside(repository));
   if (listsEvents) return named;
   return [...named, ...at(path, proposalChecks[repository.platform][repository.ref === null ? 'any' : 'named'])];
 }

@@ -3,16 +3,25 @@ import { ownerOf, repositoryClaims, type RepositoryPlatform } from './repository
 
 /** A repository principal in the condition language. `condition` is the role's own: what it says comes first. */
 const expandRepository = (repository: RepositoryPrincipal, condition: Condition): Condition => ({
-  ...namedBy(repository),
+  StringEqual: {
+    [`jwt:${repositoryClaims[repository.platform].path}`]: [repository.path],
+    ...namedBeside(repository)['StringEqual'],
+  },
   ...(listsEvents(repository, condition) ? {} : withoutProposals(repository.platform, repository.ref !== null)),
 });
 
-/** What a principal itself names, as a condition. */
-export function namedBy({ platform, path, repositoryId, ownerId, ref, environment }: RepositoryPrincipal): Condition {
+/** What a principal names beside the path, which is what it is found by. */
+export function namedBeside({
+  platform,
+  path,
+  repositoryId,
+  ownerId,
+  ref,
+  environment,
+}: RepositoryPrincipal): Condition {
   const claims = repositoryClaims[platform];
   return {
     StringEqual: {
-      [`jwt:${claims.path}`]: [path],
       [`jwt:${claims.owner}`]: [ownerOf(path)],
       ...optional(claims.repositoryId, repositoryId),
       ...optional(claims.ownerId, ownerId),
