@@ -15,7 +15,7 @@ import { pick, seeded } from './random';
 
 const isSoak = process.env.COUNTERSIGN_SOAK === '1';
 const EXCHANGES = Number(process.env.COUNTERSIGN_LEDGER ?? (isSoak ? 10_000 : 300));
-const DEATHS = isSoak ? Math.ceil(EXCHANGES / 100) : 5;
+const DEATHS = isSoak ? Math.ceil(EXCHANGES / 100) : 4;
 const CLIENTS = 6;
 /** Of a hundred jobs: those that send their token twice at once, and those that send it again later. */
 const [TWICE, AGAIN] = [0.05, 0.05];
