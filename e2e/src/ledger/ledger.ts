@@ -1,3 +1,4 @@
+import { setTimeout as delay } from 'node:timers/promises';
 import type { Page, RecordedEvent } from '@countersign/contracts';
 import { eventually, type LocalIssuer } from '@countersign/testing';
 import { admin, claimsOf, exchangeOnce, type Answer, type Target } from '../support/client';
@@ -6,6 +7,8 @@ import { githubClaims } from '../support/documents';
 /** A client whose token was let in once is told so; one whose answer was lost on the way finds out like this. */
 const USED = 'token already used';
 const PATIENCE_MS = 600_000;
+/** Clients that ask without a pause leave a service that starts no processor. */
+const PAUSE_MS = 200;
 
 interface Use {
   subjectToken: string;
@@ -44,7 +47,9 @@ export class Ledger {
   private settle(use: Use): Promise<void> {
     return eventually(async () => {
       const answer = await exchangeOnce(this.target, use.subjectToken);
-      if (!this.note(use, answer)) throw new Error(`still ${answer.status}`);
+      if (this.note(use, answer)) return;
+      await delay(PAUSE_MS);
+      throw new Error(`still ${answer.status}`);
     }, PATIENCE_MS);
   }
 
