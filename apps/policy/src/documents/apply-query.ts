@@ -7,8 +7,8 @@ const flag = z
   .default('false')
   .transform((text) => text === 'true');
 
-/** How a change is checked: what an apply and a restore take alike. */
-export const checkQuery = z.object({ dryRun: flag, check: z.enum(['require']).optional(), allow: allowQuery });
+/** How a change is checked: what an apply and a restore take alike. Strict: a misspelt `dryRun` must not write. */
+export const checkQuery = z.strictObject({ dryRun: flag, check: z.enum(['require']).optional(), allow: allowQuery });
 
 /** `test=require`: apply only what the PolicyTests among the documents say is right. */
 export const applyQuery = checkQuery.extend({ prune: flag, test: z.enum(['require']).optional() });

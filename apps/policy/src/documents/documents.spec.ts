@@ -172,7 +172,7 @@ describe('POST /v1/apply', () => {
     expect((await service.apply('a: 1\nb: [2\nc')).body.detail).toMatch(/line \d+, column \d+: /);
   });
 
-  it.each(['?dryRun=maybe', '?check=sometimes', '?prune=1'])('refuses the parameter %s', async (query) => {
+  it.each(['?dryRun=maybe', '?dryrun=true', '?check=sometimes', '?prune=1'])('refuses the parameter %s', async (query) => {
     expect((await post(policy('p'), query)).status).toBe(422);
   });
 

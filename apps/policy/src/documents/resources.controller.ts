@@ -12,7 +12,7 @@ import { Resources } from './resources';
 
 const kinds = ['JwtIssuer', 'Policy', 'Role'] as const;
 const listQuery = pageQuery.extend({ kind: z.enum(kinds).optional() });
-const putQuery = z.object({ allow: allowQuery });
+const putQuery = z.strictObject({ allow: allowQuery });
 const key = z.object({ kind: z.string(), name: z.string() });
 type Key = z.infer<typeof key>;
 

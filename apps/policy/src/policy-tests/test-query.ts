@@ -6,6 +6,6 @@ const flag = z
   .transform((text) => text === 'true');
 
 /** `onlyGiven`: the documents of the request alone, instead of laid over the stored ones. */
-export const testQuery = z.object({ neighbours: flag, onlyGiven: flag });
+export const testQuery = z.strictObject({ neighbours: flag, onlyGiven: flag });
 
 export type TestQuery = z.infer<typeof testQuery>;

@@ -6,7 +6,7 @@ import { z } from 'zod';
 import { FindStale } from './find-stale';
 import { staleAnswerSchema } from './stale-answer';
 
-const staleQuery = z.object({ days: z.coerce.number().int().min(1).max(3_650).default(90) });
+const staleQuery = z.strictObject({ days: z.coerce.number().int().min(1).max(3_650).default(90) });
 
 @ApiTags('review')
 @ApiBearerAuth()
