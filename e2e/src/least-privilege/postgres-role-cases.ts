@@ -26,6 +26,8 @@ export function postgresRoleCases(given: () => Stack): void {
       ['audit', 'DELETE FROM audit.event'],
       ['audit', 'TRUNCATE audit.event'],
       ['audit', 'ALTER TABLE audit.event DISABLE TRIGGER ALL'],
+      ['audit', 'UPDATE audit.subject_key SET sealed_key = NULL'],
+      ['policy', 'SELECT * FROM audit.subject_key'],
       ['policy', 'DELETE FROM policy.revision'],
       ['policy', 'UPDATE policy.revision SET author = NULL'],
       ['policy', 'UPDATE policy.recorded_exchanges SET outcome = NULL'],
