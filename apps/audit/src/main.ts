@@ -6,15 +6,16 @@ import { AuditConfig } from './config';
 import { AuditDatabase } from './database';
 import { provisionWhenPossible } from './provisioning';
 
-class ConnectionConfig extends configOf('natsUrl', 'databaseUrl', 'migrationDatabaseUrl') {}
+class ConnectionConfig extends configOf('natsUrl', 'streamReplicas', 'databaseUrl', 'migrationDatabaseUrl') {}
 
 runService(async () => {
   const config = new ServiceConfig(process.env);
-  const { natsUrl, databaseUrl: url, migrationDatabaseUrl: migrationUrl } = new ConnectionConfig(process.env);
+  const connections = new ConnectionConfig(process.env);
+  const { natsUrl, databaseUrl: url, migrationDatabaseUrl: migrationUrl } = connections;
   const audit = new AuditConfig(process.env);
   const logger = new Logger('audit', config.logLevel);
   const nats = connectNats({ url: natsUrl, service: 'audit', logger });
-  void provisionWhenPossible(nats, logger);
+  void provisionWhenPossible(nats, logger, connections.streamReplicas);
   const bus = new NatsBus(nats, logger);
   const { allowLoopbackIssuers: allowLoopback, allowedPrivateCidrs, httpsProxy } = audit;
   return startService({

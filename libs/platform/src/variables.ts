@@ -56,6 +56,7 @@ export const VARIABLES = {
   },
   trustedProxies: { name: 'TRUSTED_PROXIES', schema: ranges.default([]) },
   natsUrl: { name: 'NATS_URL', schema: natsUrls },
+  streamReplicas: { name: 'STREAM_REPLICAS', schema: z.coerce.number().int().min(1).max(5).default(1) },
   redisUrl: { name: 'REDIS_URL', schema: serverUrl('redis', 'rediss') },
   databaseUrl: { name: 'DATABASE_URL', schema: serverUrl('postgres', 'postgresql') },
   optionalDatabaseUrl: { name: 'DATABASE_URL', schema: serverUrl('postgres', 'postgresql').optional() },

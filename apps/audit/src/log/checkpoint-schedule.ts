@@ -40,7 +40,11 @@ export class CheckpointSchedule implements OnApplicationBootstrap, BeforeApplica
   private async work(): Promise<void> {
     try {
       let latest: CheckpointRow | null = null;
-      for (let next = await this.writer.advance(); next !== null; next = await this.writer.advance()) latest = next;
+      for (let next = await this.writer.advance(); next !== null; next = await this.writer.advance()) {
+        latest = next;
+        // A long backlog is gone through in many steps, and none of them is lost.
+        if (this.stopping) break;
+      }
       await this.witnesses.send(latest?.note ?? null);
     } catch (error) {
       this.logger.debug('cannot write a checkpoint', { reason: String(error) });
