@@ -27,7 +27,10 @@ export async function trustedIssuer(
   const issuer = await startLocalIssuer({ algorithms, ...(iss === undefined ? {} : { iss }) });
   const document = jwtIssuer(name, issuer.iss, fill(spec, issuer));
   const condition = { StringEqual: { 'jwt:iss': [issuer.iss] } };
-  return { name, issuer, document, documents: [document, role(name, { policy: ['deploy'], condition, ...changes })] };
+  const open = role(name, { policy: ['deploy'], condition, ...changes });
+  // It lets in every token of the issuer, whose fields are what is tested: lint refuses that where GitHub's own is named.
+  const metadata = { name, annotations: { 'countersign.dev/allow': 'CS001' } };
+  return { name, issuer, document, documents: [document, { ...open, metadata }] };
 }
 
 /** A token of the issuer as the probe describes it. */

@@ -172,9 +172,12 @@ describe('POST /v1/apply', () => {
     expect((await service.apply('a: 1\nb: [2\nc')).body.detail).toMatch(/line \d+, column \d+: /);
   });
 
-  it.each(['?dryRun=maybe', '?dryrun=true', '?check=sometimes', '?prune=1'])('refuses the parameter %s', async (query) => {
-    expect((await post(policy('p'), query)).status).toBe(422);
-  });
+  it.each(['?dryRun=maybe', '?dryrun=true', '?check=sometimes', '?prune=1'])(
+    'refuses the parameter %s',
+    async (query) => {
+      expect((await post(policy('p'), query)).status).toBe(422);
+    },
+  );
 
   it('says with dryRun what it would do, and does not do it', async () => {
     await post([policy('stays'), policy('goes')]);
