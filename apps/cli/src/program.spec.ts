@@ -1,89 +1,19 @@
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { createServer, type IncomingMessage, type Server } from 'node:http';
-import type { AddressInfo } from 'node:net';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { commandUnderTest, send } from './command.fixture';
 import { decodeToken } from './decode-token';
 import { startDevIssuer } from './dev-issuer/issuer-server';
 import { loadKey } from './dev-issuer/key-file';
-import { runProgram } from './program';
-import type { Terminal } from './terminal';
 
-interface Seen {
-  method: string;
-  url: string;
-  authorization: string | undefined;
-  contentType: string | undefined;
-  body: string;
-}
+const cli = commandUnderTest();
+const { run, file } = cli;
 
-type Answer = { status: number; body: unknown };
+const devKey = () => loadKey(join(cli.folder, 'dev-issuer.json'));
 
-let server: Server;
-let url: string;
-let seen: Seen[];
-let answers: (request: Seen) => Answer;
-let folder: string;
-
-beforeAll(async () => {
-  server = createServer((request, response) => {
-    void readBody(request).then((body) => {
-      const { authorization, 'content-type': contentType } = request.headers;
-      const entry = { method: request.method ?? '', url: request.url ?? '', authorization, contentType, body };
-      seen.push(entry);
-      const answer = answers(entry);
-      response.writeHead(answer.status, { 'content-type': 'application/json' }).end(JSON.stringify(answer.body));
-    });
-  });
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
-});
-
-afterAll(() => new Promise((resolve) => server.close(resolve)));
-
-beforeEach(() => {
-  seen = [];
-  answers = () => ({ status: 200, body: { items: [], nextCursor: null } });
-  folder = mkdtempSync(join(tmpdir(), 'countersign-cli-'));
-});
-
-afterEach(() => rmSync(folder, { recursive: true }));
-
-async function readBody(request: IncomingMessage): Promise<string> {
-  let body = '';
-  for await (const chunk of request) body += String(chunk);
-  return body;
-}
-
-async function run(
-  args: string[],
-  changes: Partial<Terminal> = {},
-): Promise<{ code: number; out: string; err: string }> {
-  let out = '';
-  let err = '';
-  const terminal: Terminal = {
-    env: { COUNTERSIGN_URL: url, COUNTERSIGN_TOKEN: 'admin-secret' },
-    cwd: folder,
-    isTty: false,
-    readStdin: () => Promise.resolve(''),
-    write: (text) => (out += text),
-    writeError: (text) => (err += text),
-    ...changes,
-  };
-  return { code: await runProgram(terminal, args), out, err };
-}
-
-const file = (name: string, text: string): string => {
-  writeFileSync(join(folder, name), text);
-  return name;
-};
-
-const devKey = () => loadKey(join(folder, 'dev-issuer.json'));
-
-const problem = (status: number, more: object = {}): Answer => ({
-  status,
-  body: { type: 'about:blank', title: 'Invalid document', status, detail: '1 error', traceId: 'f'.repeat(32), ...more },
-});
+const answerProblem = (status: number, more: object = {}): void =>
+  cli.answer(
+    { type: 'about:blank', title: 'Invalid document', status, detail: '1 error', traceId: 'f'.repeat(32), ...more },
+    status,
+  );
 
 const role = 'apiVersion: countersign.dev/v1\nkind: Role\nmetadata: {name: deploy}\nspec: {}\n';
 
@@ -112,7 +42,7 @@ describe('exit codes', () => {
     [502, 3],
     [503, 3],
   ])('status %d ends with %d and says what to do next', async (status, code) => {
-    answers = () => problem(status);
+    answerProblem(status);
     const result = await run(['get']);
     expect(result.code).toBe(code);
     expect(result.err).toMatch(/^next {2}\S/m);
@@ -132,29 +62,29 @@ describe('apply', () => {
     file('b.json', JSON.stringify([{ kind: 'Role', metadata: { name: 'third' } }]));
     file('notes.txt', 'not a document');
     const error = { document: 2, kind: 'Role', name: 'third', path: '/spec', code: 'required', message: 'is required' };
-    answers = () => problem(422, { errors: [error] });
+    answerProblem(422, { errors: [error] });
     const result = await run(['apply', '-f', '.']);
     expect(result.err).toContain('b.json  Role/third  /spec  is required');
-    expect(seen).toHaveLength(1);
-    expect(seen[0]?.contentType).toBe('application/yaml');
-    expect(seen[0]?.body.match(/"?name"?: ?"?(deploy|second|third)/g)).toHaveLength(3);
+    expect(cli.seen).toHaveLength(1);
+    expect(cli.seen[0]?.headers['content-type']).toBe('application/yaml');
+    expect(cli.seen[0]?.body.match(/"?name"?: ?"?(deploy|second|third)/g)).toHaveLength(3);
   });
 
   it('says where a file is not YAML and sends nothing', async () => {
     const result = await run(['apply', '-f', file('bad.yaml', 'kind: Role\nspec: [unclosed\n')]);
     expect(result).toMatchObject({ code: 1, out: '' });
     expect(result.err).toMatch(/bad\.yaml:\d+:\d+: /);
-    expect(seen).toEqual([]);
+    expect(cli.seen).toEqual([]);
   });
 
   it.each([
-    [[], '/v1/apply'],
-    [['--dry-run'], '/v1/apply?dryRun=true'],
-    [['--dry-run', '--prune'], '/v1/apply?dryRun=true&prune=true'],
-  ])('passes %j on', async (flags, path) => {
-    answers = () => ({ status: 200, body: { revision: 3, dryRun: flags.length > 0, results: [], findings: [] } });
+    [[], 'POST /v1/apply'],
+    [['--dry-run'], 'POST /v1/apply?dryRun=true'],
+    [['--dry-run', '--prune'], 'POST /v1/apply?dryRun=true&prune=true'],
+  ])('passes %j on', async (flags, line) => {
+    cli.answer({ revision: 3, dryRun: flags.length > 0, results: [], findings: [] });
     const result = await run(['apply', '-f', '-', ...flags], { readStdin: () => Promise.resolve(role) });
-    expect(seen.map((request) => request.url)).toEqual([path]);
+    expect(cli.seen.map((request) => request.line)).toEqual([line]);
     expect(result.out).toMatch(/revision/);
   });
 });
@@ -164,20 +94,19 @@ describe('exchange', () => {
     const key = await devKey();
     const issuer = await startDevIssuer({ port: 0, key, readOverrides: () => ({}) });
     const env = {
-      COUNTERSIGN_URL: url,
-      COUNTERSIGN_TOKEN: 'admin-secret',
+      ...cli.env,
       ACTIONS_ID_TOKEN_REQUEST_URL: issuer.requestUrl,
       ACTIONS_ID_TOKEN_REQUEST_TOKEN: key.requestToken,
     };
-    answers = () => ({ status: 200, body: { access_token: 'a.b.c', token_type: 'Bearer', expires_in: 900 } });
+    cli.answer({ access_token: 'a.b.c', token_type: 'Bearer', expires_in: 900 });
     const result = await run(['exchange', '--audience', 'one', '--audience', 'two', '--scope', 'role:deploy'], { env });
     await issuer.close();
-    const form = new URLSearchParams(seen[0]?.body);
+    const form = new URLSearchParams(cli.seen[0]?.body);
     expect(result).toMatchObject({ code: 0, out: 'a.b.c\n' });
-    expect(seen[0]?.authorization).toBeUndefined();
+    expect(cli.seen[0]?.headers.authorization).toBeUndefined();
     expect(form.getAll('audience')).toEqual(['one', 'two']);
     expect(form.get('scope')).toBe('role:deploy');
-    expect(decodeToken(form.get('subject_token') ?? '').claims).toMatchObject({ iss: issuer.iss, aud: url });
+    expect(decodeToken(form.get('subject_token') ?? '').claims).toMatchObject({ iss: issuer.iss, aud: cli.url });
   });
 
   it.each([
@@ -188,7 +117,7 @@ describe('exchange', () => {
     [false, ['-o', 'table'], false],
   ])('on a terminal (%p) with %j the token is printed: %p', async (isTty, flags, printed) => {
     const token = (await run(['dev', 'issuer', 'token'])).out.trim();
-    answers = () => ({ status: 200, body: { access_token: token, token_type: 'Bearer', expires_in: 900 } });
+    cli.answer({ access_token: token, token_type: 'Bearer', expires_in: 900 });
     const result = await run(['exchange', '--token-file', file('token', token), ...flags], { isTty });
     expect(result.code).toBe(0);
     expect(result.out.includes(token)).toBe(printed);
@@ -196,8 +125,8 @@ describe('exchange', () => {
   });
 
   it('has GitHub star the token out before it is printed', async () => {
-    answers = () => ({ status: 200, body: { access_token: 'a.b.c' } });
-    const env = { COUNTERSIGN_URL: url, GITHUB_ACTIONS: 'true' };
+    cli.answer({ access_token: 'a.b.c' });
+    const env = { COUNTERSIGN_URL: cli.url, GITHUB_ACTIONS: 'true' };
     const result = await run(['exchange', '--token-file', file('token', 'x')], { env });
     expect(result.err).toBe('::add-mask::a.b.c\n');
   });
@@ -211,8 +140,7 @@ describe('exchange', () => {
     ['not authorized', 'Role'],
     ['target not allowed', 'spec.audience'],
   ])('explains the refusal "%s" and how to find the full reason', async (refusal, hint) => {
-    const body = { error: 'invalid_request', error_description: refusal, trace_id: 'e'.repeat(32) };
-    answers = () => ({ status: 400, body });
+    cli.answer({ error: 'invalid_request', error_description: refusal, trace_id: 'e'.repeat(32) }, 400);
     const result = await run(['exchange', '--token-file', file('token', 'x')]);
     expect(result.code).toBe(1);
     expect(result.err).toContain(hint);
@@ -224,9 +152,8 @@ describe('token revoke', () => {
   it('sends the token and nothing else that could be kept, and never prints it', async () => {
     const { code, out } = await run(['token', 'revoke', '-'], { readStdin: async () => 'h.c.s\n' });
     expect(code).toBe(0);
-    expect(seen).toEqual([
-      expect.objectContaining({ method: 'POST', url: '/oauth2/revoke', authorization: undefined, body: 'token=h.c.s' }),
-    ]);
+    expect(cli.seen).toMatchObject([{ line: 'POST /oauth2/revoke', body: 'token=h.c.s' }]);
+    expect(cli.seen[0]?.headers.authorization).toBeUndefined();
     expect(out).not.toContain('h.c.s');
   });
 
@@ -240,20 +167,20 @@ describe('the admin token', () => {
     ['http://127.0.0.1:PORT', 'Bearer embedded'],
     ['http://localhost:PORT', 'Bearer embedded'],
   ])('of the embedded mode goes to %s', async (template, wanted) => {
-    const env = { COUNTERSIGN_DATA_DIR: folder, COUNTERSIGN_URL: template.replace('PORT', new URL(url).port) };
+    const env = { COUNTERSIGN_DATA_DIR: cli.folder, COUNTERSIGN_URL: template.replace('PORT', new URL(cli.url).port) };
     file('admin-token', 'embedded\n');
     await run(['get'], { env });
-    expect(seen.map(({ authorization }) => authorization)).toEqual([wanted]);
+    expect(cli.seen.map(({ headers }) => headers.authorization)).toEqual([wanted]);
   });
 });
 
 describe('lists', () => {
   it('get walks through all pages', async () => {
     const document = (name: string) => ({ apiVersion: 'v', kind: 'Role', metadata: { name }, spec: { policy: ['p'] } });
-    answers = (request) =>
-      request.url.includes('cursor=next')
-        ? { status: 200, body: { items: [document('b')], nextCursor: null } }
-        : { status: 200, body: { items: [document('a')], nextCursor: 'next' } };
+    cli.respond = (response, { url }) =>
+      url.includes('cursor=next')
+        ? send(response, { items: [document('b')], nextCursor: null })
+        : send(response, { items: [document('a')], nextCursor: 'next' });
     const result = await run(['get', 'roles']);
     expect(result.out.split('\n').map((line) => line.split(/ {2,}/).slice(0, 3))).toEqual([
       ['KIND', 'NAME', 'SUMMARY'],
@@ -265,16 +192,16 @@ describe('lists', () => {
 
   it('audit list stops at the limit and writes types in full', async () => {
     const event = { sequence: '1', time: 't', type: 'dev.countersign.exchange.denied.v1', subject: 's', data: {} };
-    answers = () => ({ status: 200, body: { items: [event], nextCursor: 'next' } });
+    cli.answer({ items: [event], nextCursor: 'next' });
     const result = await run(['audit', 'list', '--type', 'exchange.denied', '--limit', '2']);
-    expect(seen.map((request) => new URL(request.url, url).searchParams.get('limit'))).toEqual(['2', '1']);
-    expect(seen[0]?.url).toContain('type=dev.countersign.exchange.denied.v1');
+    expect(cli.seen.map((request) => new URL(request.url, cli.url).searchParams.get('limit'))).toEqual(['2', '1']);
+    expect(cli.seen[0]?.url).toContain('type=dev.countersign.exchange.denied.v1');
     expect(result.out.split('\n')).toHaveLength(4);
   });
 
   it('never lets control characters of a claim reach the terminal', async () => {
     const event = { sequence: '1', time: 't', type: 'x', subject: 'a\u001b[31mred\u202e', data: {} };
-    answers = () => ({ status: 200, body: { items: [event], nextCursor: null } });
+    cli.answer({ items: [event], nextCursor: null });
     const { out } = await run(['audit', 'list'], { isTty: true });
     expect(out).not.toMatch(/[\u001b\u202e]/);
   });

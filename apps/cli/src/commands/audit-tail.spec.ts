@@ -1,8 +1,5 @@
-import { once } from 'node:events';
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
-import type { AddressInfo } from 'node:net';
 import { Webhook } from 'standardwebhooks';
-import { runProgram } from '../program';
+import { commandUnderTest } from '../command.fixture';
 
 const SECRET = 'whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw';
 
@@ -19,59 +16,18 @@ const event = (number: number, data: object = {}) => ({
 });
 const message = (number: number): string => `id: c${number}\nevent: x\ndata: ${JSON.stringify(event(number))}\n\n`;
 
-interface Asked {
-  url: string;
-  lastEventId: string | undefined;
-  body: string;
-  headers: IncomingMessage['headers'];
-}
-
-let server: Server;
-let url: string;
-let asked: Asked[];
-let answer: (response: ServerResponse, count: number, asked: Asked) => void;
-
-beforeAll(async () => {
-  server = createServer((request, response) => {
-    const chunks: Buffer[] = [];
-    request.on('data', (chunk: Buffer) => chunks.push(chunk));
-    request.on('end', () => {
-      const { headers, url: path = '' } = request;
-      const body = Buffer.concat(chunks).toString();
-      const one = { url: path, lastEventId: headers['last-event-id'] as string | undefined, body, headers };
-      answer(response, asked.push(one), one);
-    });
-  }).listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
-});
-beforeEach(() => void (asked = []));
-afterAll(() => {
-  server.closeAllConnections();
-  server.close();
-});
-
-async function run(args: string[], env: object = {}): Promise<{ code: number; out: string; err: string }> {
-  let [out, err] = ['', ''];
-  const terminal = {
-    env: { COUNTERSIGN_URL: url, COUNTERSIGN_TOKEN: 'x'.repeat(32), ...env },
-    cwd: '/',
-    isTty: false,
-    readStdin: () => Promise.resolve(''),
-    write: (text: string) => void (out += text),
-    writeError: (text: string) => void (err += text),
-  };
-  return { code: await runProgram(terminal, args), out, err };
-}
+const cli = commandUnderTest();
+const run = (args: string[], env: object = {}) => cli.run(args, { env: { ...cli.env, ...env } });
+const lastEventIds = () => cli.seen.map(({ headers }) => headers['last-event-id']);
 
 /** A trail of so many events, whose first connections are lost in the middle of the second message. */
 function streaming(events: number, losses = 0): void {
-  answer = (response, count, { lastEventId = 'c0' }) => {
+  cli.respond = (response, { headers }) => {
     response.writeHead(200, { 'content-type': 'text/event-stream' });
     response.write('retry: 1\nid: c0\n\n: still here\n\n');
-    const after = Number(lastEventId.slice(1));
+    const after = Number(String(headers['last-event-id'] ?? 'c0').slice(1));
     const messages = Array.from({ length: events - after }, (_, index) => message(after + 1 + index));
-    if (count > losses) return void response.write(messages.join(''));
+    if (cli.seen.length > losses) return void response.write(messages.join(''));
     response.write((messages[0] ?? '') + (messages[1] ?? '').slice(0, 40));
     setImmediate(() => response.destroy());
   };
@@ -86,15 +42,15 @@ describe('countersign audit tail', () => {
       0,
       ['1', '2', '3'],
     ]);
-    expect(asked.map((one) => one.url)).toEqual(Array(3).fill('/v1/events/stream?issuer=github'));
-    expect(asked[0]?.lastEventId).toBeUndefined();
-    expect(asked.slice(1).map((one) => one.lastEventId)).not.toContain(undefined);
+    expect(cli.seen.map(({ line }) => line)).toEqual(Array(3).fill('GET /v1/events/stream?issuer=github'));
+    expect(lastEventIds()[0]).toBeUndefined();
+    expect(lastEventIds().slice(1)).not.toContain(undefined);
   });
 
   it('writes a line for each event, in which control characters do nothing', async () => {
     streaming(1);
     const { out } = await run(['audit', 'tail', '--type', 'exchange.denied', '--limit', '1']);
-    expect(asked[0]?.url).toBe('/v1/events/stream?type=dev.countersign.exchange.denied.v1');
+    expect(cli.seen[0]?.url).toBe('/v1/events/stream?type=dev.countersign.exchange.denied.v1');
     expect(out.split('\n')).toHaveLength(2);
     expect(out).toMatch(/^1 .*exchange\.denied +github:repo:acme\/web�\[2J +no_matching_role +f{32}$/m);
   });
@@ -108,9 +64,9 @@ describe('countersign audit tail', () => {
     ['it may not read the trail', 403, 1],
     ['there are too many streams', 503, 3],
   ])('does not wait when %s', async (_, status, code) => {
-    answer = (response) => void response.writeHead(status).end();
+    cli.respond = (response) => void response.writeHead(status).end();
     expect((await run(['audit', 'tail'])).code).toBe(code);
-    expect(asked).toHaveLength(1);
+    expect(cli.seen).toHaveLength(1);
   });
 
   it.each([['--for', 'long'], ['--limit', '0'], ['--frobnicate']])('is a usage error with %s %s', async (...args) => {
@@ -120,10 +76,9 @@ describe('countersign audit tail', () => {
 
 describe('countersign audit show', () => {
   it('shows what an event holds and how to have it explained', async () => {
-    answer = (response) =>
-      void response.setHeader('content-type', 'application/json').end(JSON.stringify(event(7, { door: 'oauth' })));
+    cli.answer(event(7, { door: 'oauth' }));
     const { code, out } = await run(['audit', 'show', 'id-7']);
-    expect([code, asked[0]?.url]).toEqual([0, '/v1/events/id-7']);
+    expect([code, cli.seen[0]?.url]).toEqual([0, '/v1/events/id-7']);
     expect(out).toMatch(/^event +exchange\.denied$/m);
     expect(out).toMatch(/^door: oauth$/m);
     expect(out).not.toContain('claims');
@@ -134,13 +89,15 @@ describe('countersign audit show', () => {
 
 describe('countersign webhook listen', () => {
   it('forwards each event, signed so that an independent implementation accepts it, and shows the answer', async () => {
-    answer = (response, count, { url: path }) => {
-      if (path === '/hook') return void response.writeHead(count === 2 ? 204 : 500).end();
+    cli.respond = (response, { url }) => {
+      if (url === '/hook') return void response.writeHead(cli.seen.length === 2 ? 204 : 500).end();
       response.writeHead(200);
       return void response.write(message(1) + message(2));
     };
-    const { code, out } = await run(['webhook', 'listen', `${url}/hook`, '--limit', '2'], { WEBHOOK_SECRET: SECRET });
-    const [, first, second] = asked;
+    const { code, out } = await run(['webhook', 'listen', `${cli.url}/hook`, '--limit', '2'], {
+      WEBHOOK_SECRET: SECRET,
+    });
+    const [, first, second] = cli.seen;
     expect([code, out]).toEqual([0, expect.stringMatching(/id-1 {2}204\n.*id-2 {2}500\n$/)]);
     for (const [one, number] of [
       [first, 1],
@@ -161,6 +118,6 @@ describe('countersign webhook listen', () => {
   });
 
   it('is a usage error with a secret that is none', async () => {
-    expect((await run(['webhook', 'listen', `${url}/hook`], { WEBHOOK_SECRET: 'short' })).code).toBe(2);
+    expect((await run(['webhook', 'listen', `${cli.url}/hook`], { WEBHOOK_SECRET: 'short' })).code).toBe(2);
   });
 });

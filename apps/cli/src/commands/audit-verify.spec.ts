@@ -1,8 +1,5 @@
 import { createPublicKey, generateKeyPairSync } from 'node:crypto';
-import { copyFileSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { createServer, type Server } from 'node:http';
-import type { AddressInfo } from 'node:net';
-import { tmpdir } from 'node:os';
+import { copyFileSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import {
   CompactTree,
@@ -13,7 +10,7 @@ import {
   type CheckpointSigner,
   type Tile,
 } from '@countersign/transparency-log';
-import { runProgram } from '../program';
+import { commandUnderTest } from '../command.fixture';
 
 const NAME = 'sts.countersign.test';
 const signer: CheckpointSigner = { name: NAME, privateKey: generateKeyPairSync('ed25519').privateKey };
@@ -25,9 +22,8 @@ const checkpointAt = (size: number): string => {
   return signCheckpoint({ origin: NAME, size, root: tree.root() }, signer);
 };
 
-let server: Server;
-let url: string;
-let folder: string;
+const cli = commandUnderTest();
+const run = (...args: string[]) => cli.run(args);
 
 /** A server with this log, as C2SP tlog-tiles has it. */
 function answer(path: string): Buffer | string {
@@ -45,42 +41,21 @@ function answer(path: string): Buffer | string {
   );
 }
 
-beforeAll(async () => {
-  server = createServer((request, response) => response.end(answer(request.url ?? ''))).listen(0, '127.0.0.1');
-  await new Promise((resolve) => server.once('listening', resolve));
-  url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
-});
-afterAll(() => new Promise((resolve) => server.close(resolve)));
 beforeEach(async () => {
-  folder = mkdtempSync(join(tmpdir(), 'countersign-export-'));
+  cli.respond = (response, { url }) => void response.end(answer(url));
   expect((await run('audit', 'export', 'export')).code).toBe(0);
 });
-afterEach(() => rmSync(folder, { recursive: true }));
-
-async function run(...args: string[]): Promise<{ code: number; out: string; err: string }> {
-  let [out, err] = ['', ''];
-  const terminal = {
-    env: { COUNTERSIGN_URL: url, COUNTERSIGN_TOKEN: 'x'.repeat(32) },
-    cwd: folder,
-    isTty: false,
-    readStdin: () => Promise.resolve(''),
-    write: (text: string) => void (out += text),
-    writeError: (text: string) => void (err += text),
-  };
-  return { code: await runProgram(terminal, args), out, err };
-}
 
 const verify = (...args: string[]) => run('audit', 'verify', 'export', '--key', key, ...args);
-const file = (name: string): string => join(folder, 'export', name);
+const file = (name: string): string => join(cli.folder, 'export', name);
 const change = (name: string, edit: (lines: string[]) => string[]): void =>
   writeFileSync(file(name), edit(readFileSync(file(name), 'utf8').split('\n')).join('\n'));
 
 describe('countersign audit verify', () => {
   it('says of an untouched export that it is whole, without the server', async () => {
     expect(readFileSync(file('entries.ndjson'), 'utf8')).toBe(entries.map((entry) => `${entry}\n`).join(''));
-    url = `${url}0`;
-    const { code, out } = await verify();
-    url = url.slice(0, -1);
+    const env = { ...cli.env, COUNTERSIGN_URL: 'http://127.0.0.1:1' };
+    const { code, out } = await cli.run(['audit', 'verify', 'export', '--key', key], { env });
     expect([code, out]).toEqual([0, 'events       300\nsigned for   300\ncheckpoints  1\nthe trail is whole\n']);
   });
 
@@ -110,7 +85,7 @@ describe('countersign audit verify', () => {
   });
 
   it('knows from the checkpoints of a witness that newest rows were cut, the log and its head with them', async () => {
-    writeFileSync(join(folder, 'witness'), `${checkpointAt(100)}\n${checkpointAt(300)}\n`);
+    writeFileSync(join(cli.folder, 'witness'), `${checkpointAt(100)}\n${checkpointAt(300)}\n`);
     change('entries.ndjson', (lines) => lines.slice(0, 200));
     writeFileSync(file('leaves'), readFileSync(file('leaves')).subarray(0, 200 * 32));
     writeFileSync(file('checkpoint'), checkpointAt(200));
@@ -135,7 +110,7 @@ describe('countersign audit verify', () => {
   });
 
   it('prints the report as JSON', async () => {
-    copyFileSync(file('key'), join(folder, 'key'));
+    copyFileSync(file('key'), join(cli.folder, 'key'));
     const { out } = await run('audit', 'verify', 'export', '--key', 'key', '-o', 'json');
     expect(JSON.parse(out)).toMatchObject({ ok: true, events: 300, verified: 300, fault: null });
   });

@@ -1,56 +1,14 @@
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { createServer, type Server } from 'node:http';
-import type { AddressInfo } from 'node:net';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { runProgram } from '../program';
+import { commandUnderTest, send } from '../command.fixture';
 
-let server: Server;
-let url: string;
-let seen: string[];
+const cli = commandUnderTest();
+const run = (args: string[], isTty = false) => cli.run(args, { isTty });
 let answers: Record<string, unknown>;
-let folder: string;
-
-beforeAll(async () => {
-  server = createServer((request, response) => {
-    const asked = `${request.method} ${request.url}`;
-    seen.push(asked);
-    request.resume().on('end', () => {
-      const answer = answers[asked];
-      const status = answer === undefined ? 404 : 200;
-      const problem = { title: 'Not found', status, detail: 'nothing', traceId: 'f'.repeat(32) };
-      response.writeHead(status, { 'content-type': 'application/json' }).end(JSON.stringify(answer ?? problem));
-    });
-  });
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
-});
-
-afterAll(() => new Promise((resolve) => server.close(resolve)));
 
 beforeEach(() => {
-  seen = [];
   answers = {};
-  folder = mkdtempSync(join(tmpdir(), 'countersign-diff-'));
+  const problem = { title: 'Not found', status: 404, detail: 'nothing', traceId: 'f'.repeat(32) };
+  cli.respond = (response, { line }) => send(response, answers[line] ?? problem, line in answers ? 200 : 404);
 });
-
-afterEach(() => rmSync(folder, { recursive: true }));
-
-async function run(args: string[], isTty = false): Promise<{ code: number; out: string; err: string }> {
-  let [out, err] = ['', ''];
-  const code = await runProgram(
-    {
-      env: { COUNTERSIGN_URL: url, COUNTERSIGN_TOKEN: 'secret' },
-      cwd: folder,
-      isTty,
-      readStdin: () => Promise.resolve(''),
-      write: (text) => (out += text),
-      writeError: (text) => (err += text),
-    },
-    args,
-  );
-  return { code, out, err };
-}
 
 const role = (name: string, ref: string): object => ({
   apiVersion: 'countersign.dev/v1',
@@ -59,8 +17,6 @@ const role = (name: string, ref: string): object => ({
   spec: { policy: ['p'], condition: { StringEqual: { 'jwt:ref': ref } } },
 });
 const result = (name: string, action: string): object => ({ kind: 'Role', name, action, etag: '"e"' });
-const file = (name: string, ...documents: object[]): void =>
-  writeFileSync(join(folder, name), documents.map((document) => JSON.stringify(document)).join('\n---\n'));
 const dryRun = (...results: object[]): object => ({ revision: 7, dryRun: true, results, findings: [] });
 
 describe('countersign diff', () => {
@@ -78,7 +34,8 @@ describe('countersign diff', () => {
       'GET /v1/resources/Role/changed': { metadata, kind, spec, apiVersion },
       'GET /v1/resources/Role/gone': role('gone', '0123'),
     };
-    file('all.yaml', role('changed', 'refs/heads/main'), role('same', 'x'), role('fresh', 'y'));
+    const documents = [role('changed', 'refs/heads/main'), role('same', 'x'), role('fresh', 'y')];
+    cli.file('all.yaml', documents.map((document) => JSON.stringify(document)).join('\n---\n'));
   });
 
   it('shows what an apply would change, as YAML, and asks for nothing but that', async () => {
@@ -118,7 +75,7 @@ Role/gone deleted
 -      jwt:ref: "0123"
 1 created, 1 updated, 1 deleted
 `);
-    expect(seen).toEqual([
+    expect(cli.seen.map(({ line }) => line)).toEqual([
       'POST /v1/apply?dryRun=true&prune=true',
       'GET /v1/resources/Role/changed',
       'GET /v1/resources/Role/gone',
@@ -158,10 +115,7 @@ Role/gone deleted
 
   it('reads numbers of YAML as the server does', async () => {
     answers['POST /v1/apply?dryRun=true'] = dryRun(result('changed', 'updated'));
-    writeFileSync(
-      join(folder, 'ids.yaml'),
-      'kind: Role\nmetadata: { name: changed }\nspec: { a: 0123, b: 7, c: 1e3 }\n',
-    );
+    cli.file('ids.yaml', 'kind: Role\nmetadata: { name: changed }\nspec: { a: 0123, b: 7, c: 1e3 }\n');
     const { out } = await run(['diff', '-f', 'ids.yaml', '-o', 'json']);
     expect(JSON.parse(out)).toMatchObject({ changes: [{ after: { spec: { a: '0123', b: 7, c: '1e3' } } }] });
   });

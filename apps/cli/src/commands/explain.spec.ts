@@ -1,33 +1,9 @@
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { createServer, type Server } from 'node:http';
-import type { AddressInfo } from 'node:net';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import type { ExplainAnswer } from '@countersign/contracts';
 import { parse } from 'yaml';
-import { runProgram } from '../program';
+import { commandUnderTest } from '../command.fixture';
 import type { Terminal } from '../terminal';
 
-let server: Server;
-let url: string;
-let bodies: string[];
-let answer: { status: number; body: object };
-let folder: string;
-
-beforeAll(async () => {
-  server = createServer((request, response) => {
-    let body = '';
-    request.on('data', (chunk) => (body += String(chunk)));
-    request.on('end', () => {
-      bodies.push(`${request.method} ${request.url} ${body}`);
-      response.writeHead(answer.status, { 'content-type': 'application/json' }).end(JSON.stringify(answer.body));
-    });
-  });
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
-});
-
-afterAll(() => new Promise((resolve) => server.close(resolve)));
+const cli = commandUnderTest();
 
 const check = (key: string, expected: string, actual: string | null) => ({
   path: `/spec/condition/StringEqual/${key}`,
@@ -66,33 +42,12 @@ const denied: ExplainAnswer = {
   },
 };
 
-beforeEach(() => {
-  bodies = [];
-  answer = { status: 200, body: denied };
-  folder = mkdtempSync(join(tmpdir(), 'countersign-explain-'));
-});
+beforeEach(() => cli.answer(denied));
 
-afterEach(() => rmSync(folder, { recursive: true }));
-
-async function run(args: string[], changes: Partial<Terminal> = {}) {
-  let out = '';
-  let err = '';
-  const terminal: Terminal = {
-    env: { COUNTERSIGN_URL: url, COUNTERSIGN_TOKEN: 'admin-secret' },
-    cwd: folder,
-    isTty: false,
-    readStdin: () => Promise.resolve('{"iss":"from stdin"}'),
-    write: (text) => (out += text),
-    writeError: (text) => (err += text),
-    ...changes,
-  };
-  return { code: await runProgram(terminal, ['explain', ...args]), out, err };
-}
-
-const file = (name: string, text: string): string => {
-  writeFileSync(join(folder, name), text);
-  return name;
-};
+const { file } = cli;
+const readStdin = (): Promise<string> => Promise.resolve('{"iss":"from stdin"}');
+const run = (args: string[], changes: Partial<Terminal> = {}) =>
+  cli.run(['explain', ...args], { readStdin, ...changes });
 
 describe('countersign explain', () => {
   it.each<[string, string[], object]>([
@@ -115,9 +70,8 @@ describe('countersign explain', () => {
     file('claims.json', '{"iss":"x"}');
     file('token', 'a.b.c\n');
     expect((await run(args)).code).toBe(0);
-    const [sent = ''] = bodies;
-    expect(sent).toMatch(/^POST \/v1\/explain /);
-    expect(JSON.parse(sent.replace('POST /v1/explain ', ''))).toEqual(body);
+    expect(cli.seen[0]?.line).toBe('POST /v1/explain');
+    expect(JSON.parse(cli.seen[0]?.body ?? '')).toEqual(body);
   });
 
   it('shows the outcome, the roles with the checks that fail, and the nearest miss', async () => {
@@ -202,7 +156,7 @@ would also admit 14 others seen since 2026-10-21
       ['x�[2J of github', 'b�'],
     ],
   ])('shows %s', async (_, changes, texts) => {
-    answer = { status: 200, body: { ...denied, ...changes } };
+    cli.answer({ ...denied, ...changes });
     const { out } = await run(['--claims', '-']);
     for (const text of texts) expect(out).toContain(text);
   });
@@ -222,12 +176,12 @@ would also admit 14 others seen since 2026-10-21
   ])('ends with usage for %s', async (_, args, code) => {
     file('token', 'a.b.c');
     expect((await run(args)).code).toBe(code);
-    expect(bodies).toEqual([]);
+    expect(cli.seen).toEqual([]);
   });
 
   it('ends with 1 when there is no such attempt, and says so', async () => {
     const problem = { type: 'x', title: 'Not found', status: 404, detail: 'No such attempt', traceId: 't' };
-    answer = { status: 404, body: problem };
+    cli.answer(problem, 404);
     const { code, err } = await run(['--trace-id', 't']);
     expect(code).toBe(1);
     expect(err).toContain('No such attempt');

@@ -1,31 +1,7 @@
 import type { SimulationAnswer } from '@countersign/contracts';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { createServer, type Server } from 'node:http';
-import type { AddressInfo } from 'node:net';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { runProgram } from '../program';
+import { commandUnderTest } from '../command.fixture';
 
-let server: Server;
-let url: string;
-let requests: { line: string; type: string | undefined; body: string }[];
-let answer: { status: number; body: object };
-let folder: string;
-
-beforeAll(async () => {
-  server = createServer((request, response) => {
-    let body = '';
-    request.on('data', (chunk) => (body += String(chunk)));
-    request.on('end', () => {
-      requests.push({ line: `${request.method} ${request.url}`, type: request.headers['content-type'], body });
-      response.writeHead(answer.status, { 'content-type': 'application/json' }).end(JSON.stringify(answer.body));
-    });
-  });
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
-});
-
-afterAll(() => new Promise((resolve) => server.close(resolve)));
+const cli = commandUnderTest();
 
 const none = { count: 0, groupCount: 0, groups: [] };
 const group = (subject: string, count: number) => ({
@@ -48,35 +24,17 @@ const different: SimulationAnswer = {
 };
 
 beforeEach(() => {
-  requests = [];
-  answer = { status: 200, body: different };
-  folder = mkdtempSync(join(tmpdir(), 'countersign-simulate-'));
-  writeFileSync(join(folder, 'docs.yaml'), 'kind: Role\nspec: { id: 0123 }\n---\nkind: Policy\n');
+  cli.answer(different);
+  cli.file('docs.yaml', 'kind: Role\nspec: { id: 0123 }\n---\nkind: Policy\n');
 });
 
-afterEach(() => rmSync(folder, { recursive: true }));
-
-async function run(args: string[], isTty = false) {
-  let out = '';
-  let err = '';
-  const code = await runProgram(
-    {
-      ...{ env: { COUNTERSIGN_URL: url, COUNTERSIGN_TOKEN: 'secret' }, cwd: folder, isTty },
-      readStdin: () => Promise.resolve(''),
-      write: (text) => (out += text),
-      writeError: (text) => (err += text),
-    },
-    ['simulate', ...args],
-  );
-  return { code, out, err };
-}
-
-const sent = (): Record<string, unknown> => JSON.parse(requests[0]?.body ?? '') as Record<string, unknown>;
+const run = (args: string[], isTty = false) => cli.run(['simulate', ...args], { isTty });
+const sent = (): Record<string, unknown> => JSON.parse(cli.seen[0]?.body ?? '') as Record<string, unknown>;
 
 test('the documents are sent as the server would read them, and the numbers come first', async () => {
   const { code, out } = await run(['-f', 'docs.yaml']);
   expect(code).toBe(0);
-  expect(requests).toMatchObject([{ line: 'POST /v1/simulate', type: 'application/json' }]);
+  expect(cli.seen).toMatchObject([{ line: 'POST /v1/simulate', headers: { 'content-type': 'application/json' } }]);
   expect(sent()).toEqual({ documents: [{ kind: 'Role', spec: { id: '0123' } }, { kind: 'Policy' }] });
   expect(out).toBe(
     [
@@ -102,7 +60,7 @@ test('the documents are sent as the server would read them, and the numbers come
 });
 
 test('where nothing changes there are only the numbers', async () => {
-  answer.body = same;
+  cli.answer(same);
   const { out } = await run(['-f', 'docs.yaml']);
   expect(out.split('\n')).toHaveLength(3);
   expect(out).toContain('10 exchanges: 0 newly allowed, 0 newly denied, 10 unchanged\n');
@@ -135,7 +93,7 @@ test.each([
   ['--output', 'xml'],
 ])('%s %s is a usage error', async (...args) => {
   expect(await run(['-f', 'docs.yaml', ...args])).toMatchObject({ code: 2 });
-  expect(requests).toEqual([]);
+  expect(cli.seen).toEqual([]);
 });
 
 test.each<[string, SimulationAnswer, number]>([
@@ -143,7 +101,7 @@ test.each<[string, SimulationAnswer, number]>([
   ['only grants would', { ...different, newlyAllowed: none, newlyDenied: none }, 0],
   ['nothing would', same, 0],
 ])('with --fail-on-change, where %s', async (_, body, wanted) => {
-  answer.body = body;
+  cli.answer(body);
   const { code, out, err } = await run(['-f', 'docs.yaml', '--fail-on-change']);
   expect(code).toBe(wanted);
   expect(out).toContain('10 exchanges');
@@ -164,17 +122,15 @@ test('what the server refuses names the file and the field', async () => {
   const errors = [
     { document: 0, kind: 'Role', name: 'deploy', path: '/spec/polcy', code: 'unknown_field', message: 'm' },
   ];
-  answer = {
+  const problem = {
+    type: 'https://countersign.dev/problems/invalid-document',
+    title: 'Invalid document',
     status: 422,
-    body: {
-      type: 'https://countersign.dev/problems/invalid-document',
-      title: 'Invalid document',
-      status: 422,
-      detail: '1 error',
-      traceId: 't',
-      errors,
-    },
+    detail: '1 error',
+    traceId: 't',
+    errors,
   };
+  cli.answer(problem, 422);
   const { code, err } = await run(['-f', 'docs.yaml']);
   expect(code).toBe(1);
   expect(err).toContain('docs.yaml (document 1)');

@@ -1,39 +1,11 @@
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { createServer, type Server } from 'node:http';
-import type { AddressInfo } from 'node:net';
-import { tmpdir } from 'node:os';
-import { dirname, join } from 'node:path';
 import { parseAllDocuments } from 'yaml';
-import { runProgram } from '../program';
+import { commandUnderTest } from '../command.fixture';
 
-let server: Server;
-let url: string;
-let seen: { url: string; body: string }[];
-let answer: { status: number; body: object };
-let folder: string;
+const cli = commandUnderTest();
+const { file } = cli;
+const run = (...args: string[]) => cli.run(args);
 
-beforeAll(async () => {
-  server = createServer((request, response) => {
-    let body = '';
-    request.on('data', (chunk) => (body += String(chunk)));
-    request.on('end', () => {
-      seen.push({ url: request.url ?? '', body });
-      response.writeHead(answer.status, { 'content-type': 'application/json' }).end(JSON.stringify(answer.body));
-    });
-  });
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
-});
-
-afterAll(() => new Promise((resolve) => server.close(resolve)));
-
-beforeEach(() => {
-  seen = [];
-  answer = { status: 200, body: answerOf([passed]) };
-  folder = mkdtempSync(join(tmpdir(), 'countersign-test-'));
-});
-
-afterEach(() => rmSync(folder, { recursive: true }));
+beforeEach(() => cli.answer(answerOf([passed])));
 
 const actual = {
   outcome: 'granted',
@@ -64,41 +36,18 @@ const answerOf = (cases: { passed: boolean }[], neighbours: object | null = null
   return { revision: 3, passed: good === cases.length, cases, summary };
 };
 
-const file = (name: string, text: string): string => {
-  mkdirSync(dirname(join(folder, name)), { recursive: true });
-  writeFileSync(join(folder, name), text);
-  return name;
-};
-
-async function run(...args: string[]): Promise<{ code: number; out: string; err: string }> {
-  let out = '';
-  let err = '';
-  const code = await runProgram(
-    {
-      env: { COUNTERSIGN_URL: url, COUNTERSIGN_TOKEN: 'admin-secret' },
-      cwd: folder,
-      isTty: false,
-      readStdin: () => Promise.resolve(''),
-      write: (text) => (out += text),
-      writeError: (text) => (err += text),
-    },
-    args,
-  );
-  return { code, out, err };
-}
-
 const head = 'apiVersion: countersign.dev/v1\nkind: PolicyTest\nmetadata: { name: deploys }\n';
-const sent = (): unknown[] => parseAllDocuments(seen[0]?.body ?? '').map((item) => item.toJS() as unknown);
+const sent = (): unknown[] => parseAllDocuments(cli.seen[0]?.body ?? '').map((item) => item.toJS() as unknown);
 
 test('every case has its line, and all that pass end with 0', async () => {
   file('tests.yaml', `${head}spec: {}\n`);
   const { code, out } = await run('test', 'tests.yaml');
-  expect([code, seen[0]?.url]).toEqual([0, '/v1/test']);
+  expect([code, cli.seen[0]?.url]).toEqual([0, '/v1/test']);
   expect(out).toBe('deploys\n  ✓ main  granted by deploy\n1 of 1 case passed\n');
 });
 
 test('a case that fails says what came out, and ends with 1', async () => {
-  answer.body = answerOf([passed, failed]);
+  cli.answer(answerOf([passed, failed]));
   file('tests.yaml', `${head}spec: {}\n`);
   const { code, out, err } = await run('test', 'tests.yaml');
   expect(code).toBe(1);
@@ -107,10 +56,10 @@ test('a case that fails says what came out, and ends with 1', async () => {
 });
 
 test('near misses that slip through are a table, with the score', async () => {
-  answer.body = answerOf([scored], { total: 4, refused: 2 });
+  cli.answer(answerOf([scored], { total: 4, refused: 2 }));
   file('tests.yaml', `${head}spec: {}\n`);
   const { code, out } = await run('test', '--neighbours', '--only-given', 'tests.yaml');
-  expect([code, seen[0]?.url]).toEqual([0, '/v1/test?neighbours=true&onlyGiven=true']);
+  expect([code, cli.seen[0]?.url]).toEqual([0, '/v1/test?neighbours=true&onlyGiven=true']);
   expect(out).toMatch(/^deploys: main {2}ref +refs\/heads\/main +refs\/heads\/main2 +deploy$/m);
   expect(out).toMatch(/^deploys: main {2}environment +prod +\(left out\) +deploy$/m);
   expect(out).toContain('2 of 4 near misses refused\n');
@@ -120,10 +69,10 @@ test.each([
   ['50', 0],
   ['50.1', 1],
 ])('--min-score %s ends with %d where half of them are refused', async (wanted, expected) => {
-  answer.body = answerOf([scored], { total: 4, refused: 2 });
+  cli.answer(answerOf([scored], { total: 4, refused: 2 }));
   file('tests.yaml', `${head}spec: {}\n`);
   const { code } = await run('test', 'tests.yaml', '--min-score', wanted);
-  expect([code, seen[0]?.url]).toEqual([expected, '/v1/test?neighbours=true']);
+  expect([code, cli.seen[0]?.url]).toEqual([expected, '/v1/test?neighbours=true']);
 });
 
 test('claims are read from the files that the tests name, seen from where they stand', async () => {
@@ -156,7 +105,7 @@ test.each<[string, string, RegExp]>([
   file('list.json', '[]');
   file('tests/tests.yaml', `${head}${spec}`.replace('list.json', '../list.json'));
   const { code, err } = await run('test', 'tests');
-  expect([code, seen.length]).toEqual([2, 0]);
+  expect([code, cli.seen.length]).toEqual([2, 0]);
   expect(err).toMatch(message);
 });
 
@@ -170,16 +119,16 @@ test.each([[['test']], [['test', 'x.yaml', '--min-score', 'much']], [['test', 'x
 
 test('apply asks for the tests to pass, and shows what was not run', async () => {
   file('tests.yaml', `${head}spec: {}\n`);
-  answer.body = {
-    revision: 4,
-    dryRun: false,
-    results: [],
-    findings: [],
-    tests: [{ name: 'deploys', action: 'passed', cases: 1 }],
-  };
+  const tests = [{ name: 'deploys', action: 'passed', cases: 1 }];
+  const applied = { revision: 4, dryRun: false, results: [], findings: [], tests };
+  cli.answer(applied);
   const { code, out } = await run('apply', '-f', 'tests.yaml', '--test');
-  expect([code, seen[0]?.url, out]).toEqual([0, '/v1/apply?test=require', 'PolicyTest/deploys passed\nrevision 4\n']);
-  answer.body = { ...answer.body, tests: [{ name: 'deploys', action: 'not_run', cases: 1 }] };
+  expect([code, cli.seen[0]?.url, out]).toEqual([
+    0,
+    '/v1/apply?test=require',
+    'PolicyTest/deploys passed\nrevision 4\n',
+  ]);
+  cli.answer({ ...applied, tests: [{ name: 'deploys', action: 'not_run', cases: 1 }] });
   expect((await run('apply', '-f', 'tests.yaml')).out).toContain('PolicyTest/deploys not run (--test runs it)\n');
 });
 
@@ -192,16 +141,8 @@ test('a case that keeps documents from being applied is named with its file', as
     code: 'test_failed',
     message: 'dev: expected denied, was granted',
   };
-  answer = {
-    status: 422,
-    body: {
-      title: 'Policy tests failed',
-      detail: '1 case failed',
-      status: 422,
-      traceId: 'f'.repeat(32),
-      errors: [error],
-    },
-  };
+  const problem = { title: 'Policy tests failed', detail: '1 case failed', status: 422, traceId: 'f'.repeat(32) };
+  cli.answer({ ...problem, errors: [error] }, 422);
   const { code, err } = await run('apply', '--test', '-f', file('tests.yaml', `${head}spec: {}\n`));
   expect(code).toBe(1);
   expect(err).toContain(

@@ -1,7 +1,4 @@
-import { once } from 'node:events';
-import { createServer, type Server } from 'node:http';
-import type { AddressInfo } from 'node:net';
-import { runProgram } from '../program';
+import { commandUnderTest, send } from '../command.fixture';
 
 const SECRET = 'whsec_only-once';
 const webhook = {
@@ -38,41 +35,12 @@ const ANSWERS: Record<string, unknown> = {
   'POST /v1/webhooks/w1/recover?since=2026-11-20T10%3A00%3A00Z': { recovered: 4 },
 };
 
-let server: Server;
-let url: string;
-const bodies: string[] = [];
+const cli = commandUnderTest();
+const run = (...args: string[]) => cli.run(['webhook', ...args]);
 
-beforeAll(async () => {
-  server = createServer((request, response) => {
-    const chunks: Buffer[] = [];
-    request.on('data', (chunk: Buffer) => chunks.push(chunk));
-    request.on('end', () => {
-      bodies.push(Buffer.concat(chunks).toString());
-      const answer = ANSWERS[`${request.method} ${request.url}`];
-      if (answer === undefined) return response.writeHead(404).end();
-      return response.writeHead(answer === null ? 204 : 200).end(answer === null ? '' : JSON.stringify(answer));
-    });
-  }).listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+beforeEach(() => {
+  cli.respond = (response, { line }) => send(response, ANSWERS[line] ?? null, line in ANSWERS ? 200 : 404);
 });
-afterAll(() => {
-  server.closeAllConnections();
-  server.close();
-});
-
-async function run(...args: string[]): Promise<{ code: number; out: string }> {
-  let out = '';
-  const terminal = {
-    env: { COUNTERSIGN_URL: url, COUNTERSIGN_TOKEN: 'x'.repeat(32) },
-    cwd: '/',
-    isTty: false,
-    readStdin: () => Promise.resolve(''),
-    write: (text: string) => void (out += text),
-    writeError: () => undefined,
-  };
-  return { code: await runProgram(terminal, ['webhook', ...args]), out };
-}
 
 describe('countersign webhook', () => {
   it.each<[string[], RegExp]>([
@@ -84,13 +52,13 @@ describe('countersign webhook', () => {
     [['redeliver', 'd1'], /delivery d1 is on its way/],
     [['recover', 'w1', '--since', '2026-11-20T10:00:00Z'], /deliveries on their way: 4/],
   ])('%j', async (args, shown) => {
-    expect(await run(...args)).toEqual({ code: 0, out: expect.stringMatching(shown) });
+    expect(await run(...args)).toMatchObject({ code: 0, out: expect.stringMatching(shown) });
   });
 
   it('create sends what was given, shows the secret once, and says what to do next', async () => {
     const options = ['--type', 'exchange.denied', 'policy.applied', '--issuer', 'github', '--max-per-second', '5'];
     const { code, out } = await run('create', webhook.url, ...options, '--format', 'openfaas', '--handshake');
-    expect(JSON.parse(bodies.at(-1) ?? '')).toEqual({
+    expect(JSON.parse(cli.seen.at(-1)?.body ?? '')).toEqual({
       url: webhook.url,
       types: ['dev.countersign.exchange.denied.v1', 'dev.countersign.policy.applied.v1'],
       issuers: ['github'],

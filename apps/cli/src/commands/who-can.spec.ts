@@ -1,47 +1,8 @@
-import { createServer, type Server } from 'node:http';
-import type { AddressInfo } from 'node:net';
 import type { StaleAnswer, WhoCanAnswer } from '@countersign/contracts';
-import { runProgram } from '../program';
-import type { Terminal } from '../terminal';
+import { commandUnderTest } from '../command.fixture';
 
-let server: Server;
-let url: string;
-let seen: { method: string; url: string; body: string }[] = [];
-let answer: { status: number; body: unknown };
-
-beforeAll(async () => {
-  server = createServer((request, response) => {
-    let body = '';
-    request.on('data', (chunk) => (body += String(chunk)));
-    request.on('end', () => {
-      seen.push({ method: request.method ?? '', url: request.url ?? '', body });
-      response.writeHead(answer.status, { 'content-type': 'application/json' }).end(JSON.stringify(answer.body));
-    });
-  });
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
-});
-
-afterAll(() => new Promise((resolve) => server.close(resolve)));
-
-async function run(
-  args: string[],
-  changes: Partial<Terminal> = {},
-): Promise<{ code: number; out: string; err: string }> {
-  seen = [];
-  let out = '';
-  let err = '';
-  const terminal: Terminal = {
-    env: { COUNTERSIGN_URL: url, COUNTERSIGN_TOKEN: 'admin-secret' },
-    cwd: '/',
-    isTty: false,
-    readStdin: () => Promise.resolve(''),
-    write: (text) => (out += text),
-    writeError: (text) => (err += text),
-    ...changes,
-  };
-  return { code: await runProgram(terminal, args), out, err };
-}
+const cli = commandUnderTest();
+const { run } = cli;
 
 const window = { from: '2026-10-22T00:00:00.000Z', to: '2026-11-21T00:00:00.000Z' };
 const whoCan: WhoCanAnswer = {
@@ -73,11 +34,11 @@ const whoCan: WhoCanAnswer = {
 
 describe('countersign who-can', () => {
   it('prints each role with who has it, if, and unless; then the identities', async () => {
-    answer = { status: 200, body: whoCan };
+    cli.answer(whoCan);
     const { code, out } = await run(['who-can', 'Function:Create', 'staging:x']);
     expect(code).toBe(0);
-    expect(seen).toEqual([
-      { method: 'POST', url: '/v1/who-can', body: '{"action":"Function:Create","resource":"staging:x"}' },
+    expect(cli.seen).toMatchObject([
+      { line: 'POST /v1/who-can', body: '{"action":"Function:Create","resource":"staging:x"}' },
     ]);
     expect(out).toBe(`role deploy  by statement create of policy staging
   who     StringEqual jwt:sub  repo:acme/web:ref:refs/heads/main, other
@@ -95,16 +56,16 @@ and 11 more
   });
 
   it('says so when nobody may', async () => {
-    answer = { status: 200, body: { ...whoCan, roles: [], identities: [], identityCount: 0 } };
+    cli.answer({ ...whoCan, roles: [], identities: [], identityCount: 0 });
     const { code, out } = await run(['who-can', 'a', 'b', '--from', window.from]);
     expect(code).toBe(0);
     expect(out).toContain('no role gives this to anybody\n');
     expect(out).toContain('\nnone\n');
-    expect(JSON.parse(seen[0]?.body ?? '')).toEqual({ action: 'a', resource: 'b', from: window.from });
+    expect(JSON.parse(cli.seen[0]?.body ?? '')).toEqual({ action: 'a', resource: 'b', from: window.from });
   });
 
   it('colours on a terminal, and prints JSON and YAML', async () => {
-    answer = { status: 200, body: whoCan };
+    cli.answer(whoCan);
     expect((await run(['who-can', 'a', 'b'], { isTty: true })).out).toContain('\u001b[32mrole deploy');
     expect(JSON.parse((await run(['who-can', 'a', 'b', '-o', 'json'])).out)).toEqual(whoCan);
     expect((await run(['who-can', 'a', 'b', '-o', 'yaml'])).out).toContain('revision: 7\n');
@@ -128,10 +89,10 @@ const stale: StaleAnswer = {
 
 describe('countersign stale', () => {
   it('prints one table, and since when uses are known', async () => {
-    answer = { status: 200, body: stale };
+    cli.answer(stale);
     const { code, out } = await run(['stale', '--days', '30']);
     expect(code).toBe(0);
-    expect(seen).toMatchObject([{ method: 'GET', url: '/v1/stale?days=30' }]);
+    expect(cli.seen).toMatchObject([{ line: 'GET /v1/stale?days=30' }]);
     expect(out).toBe(`KIND         NAME               LAST USED                 CREATED
 issuer       github             2026-03-01T00:00:00.000Z  2026-01-01T00:00:00.000Z
 role         deploy             never                     2026-01-01T00:00:00.000Z
@@ -146,9 +107,9 @@ uses are known since 2026-02-01T00:00:00.000Z
 
   it('asks for 90 days unless told, and says so when everything was of use', async () => {
     const counts = { issuers: 0, roles: 0, statements: 0 };
-    answer = { status: 200, body: { ...stale, issuers: [], roles: [], statements: [], counts } };
+    cli.answer({ ...stale, issuers: [], roles: [], statements: [], counts });
     const { out } = await run(['stale']);
-    expect(seen).toMatchObject([{ url: '/v1/stale?days=90' }]);
+    expect(cli.seen).toMatchObject([{ url: '/v1/stale?days=90' }]);
     expect(out).toContain('everything was of use within 90 days\n');
   });
 });
@@ -162,7 +123,7 @@ describe('exit codes', () => {
     ['a caller who may not', ['stale'], 403, 1],
     ['a service that is not available', ['stale'], 503, 3],
   ])('%s: %j', async (_, args, status, code) => {
-    answer = { status, body: status === 200 ? stale : { title: 'No', status, detail: 'no', traceId: 'f'.repeat(32) } };
+    cli.answer(status === 200 ? stale : { title: 'No', status, detail: 'no', traceId: 'f'.repeat(32) }, status);
     expect((await run(args)).code).toBe(code);
   });
 });
