@@ -4,6 +4,7 @@ import { Logger } from '@countersign/platform';
 import { pinKey, type RepositoryPin, type RepositoryPins } from '@countersign/policy-engine';
 import { Injectable, type OnApplicationBootstrap, type OnModuleDestroy } from '@nestjs/common';
 import { PolicyDatabase } from '../policy-database';
+import { DatabaseFollower } from '../snapshot/database-follower';
 import { allPins, pinsVersion } from './pin-rows';
 
 const POLL_MS = 10_000;
@@ -19,30 +20,28 @@ export class KnownRepositories implements OnApplicationBootstrap, OnModuleDestro
   private readonly known = new Map<string, RepositoryPin>();
   /** Of the pins as they were read; null when others have come since. */
   private version: string | null = null;
-  private refreshing: Promise<void> = Promise.resolve();
-  private timer: NodeJS.Timeout | undefined;
-  private stopped = false;
+  private readonly follower: DatabaseFollower;
 
   constructor(
     private readonly database: PolicyDatabase,
     private readonly bus: Bus,
-    private readonly logger: Logger,
-  ) {}
+    logger: Logger,
+  ) {
+    this.follower = new DatabaseFollower({
+      database,
+      pollMs: POLL_MS,
+      follow: () => this.follow(),
+      failed: (error) => logger.warn('cannot read the pins of repositories', { error: String(error) }),
+    });
+  }
 
   onApplicationBootstrap(): void {
     this.bus.subscribe(repositoryPinsChanged, () => this.refresh());
-    this.timer = setInterval(() => void this.refresh(), POLL_MS).unref();
-    this.database.whenReady().then(
-      () => this.refresh(),
-      // Closed before it was ever there.
-      () => undefined,
-    );
+    this.follower.start();
   }
 
-  async onModuleDestroy(): Promise<void> {
-    this.stopped = true;
-    clearInterval(this.timer);
-    await this.refreshing;
+  onModuleDestroy(): Promise<void> {
+    return this.follower.stop();
   }
 
   /** Gains and loses entries as they become known. */
@@ -59,14 +58,10 @@ export class KnownRepositories implements OnApplicationBootstrap, OnModuleDestro
 
   /** Resolves when what was committed before the call is known here, or the attempt failed and was logged. */
   refresh(): Promise<void> {
-    this.refreshing = this.refreshing
-      .then(() => this.follow())
-      .catch((error: unknown) => this.logger.warn('cannot read the pins of repositories', { error: String(error) }));
-    return this.refreshing;
+    return this.follower.refresh();
   }
 
   private async follow(): Promise<void> {
-    if (this.stopped) return;
     const version = await this.database.run(pinsVersion);
     if (version === this.version) return;
     const pins = await this.database.transaction(allPins, READ_LIMIT);

@@ -8,6 +8,7 @@ import { loadState, parseStored, READ_LIMIT } from '../documents/document-rows';
 import { newestRevision, type NewestRevision } from '../documents/revision-rows';
 import { PolicyDatabase } from '../policy-database';
 import { CompileDocuments } from './compile-documents';
+import { DatabaseFollower } from './database-follower';
 import { MonotonicClock } from './monotonic-clock';
 
 const POLL_MS = 10_000;
@@ -28,9 +29,7 @@ interface Loaded {
 export class CurrentSnapshot implements OnApplicationBootstrap, OnModuleDestroy {
   private loaded: Loaded | null = null;
   private confirmedAt = 0;
-  private refreshing: Promise<void> = Promise.resolve();
-  private timer: NodeJS.Timeout | undefined;
-  private stopped = false;
+  private readonly follower: DatabaseFollower;
 
   constructor(
     private readonly database: PolicyDatabase,
@@ -39,23 +38,23 @@ export class CurrentSnapshot implements OnApplicationBootstrap, OnModuleDestroy 
     private readonly logger: Logger,
     private readonly documents: CompileDocuments,
     @Optional() private readonly clock: MonotonicClock = new MonotonicClock(),
-  ) {}
+  ) {
+    this.follower = new DatabaseFollower({
+      database,
+      pollMs: POLL_MS,
+      follow: () => this.follow(),
+      failed: (error) => this.logger.warn('cannot confirm the revision', { error: describe(error) }),
+    });
+  }
 
   onApplicationBootstrap(): void {
     this.readiness.add('snapshot', async () => void this.current());
     this.bus.subscribe(policyChanged, () => this.refresh());
-    this.timer = setInterval(() => void this.refresh(), POLL_MS).unref();
-    this.database.whenReady().then(
-      () => this.refresh(),
-      // Closed before it was ever there.
-      () => undefined,
-    );
+    this.follower.start();
   }
 
-  async onModuleDestroy(): Promise<void> {
-    this.stopped = true;
-    clearInterval(this.timer);
-    await this.refreshing;
+  onModuleDestroy(): Promise<void> {
+    return this.follower.stop();
   }
 
   /** @throws UnavailableError when nothing is loaded yet, or nothing confirmed it for five minutes */
@@ -71,11 +70,7 @@ export class CurrentSnapshot implements OnApplicationBootstrap, OnModuleDestroy 
 
   /** Resolves when whatever was committed before the call is in force here, or the attempt failed and was logged. */
   refresh(): Promise<void> {
-    // One after the other: a load that began earlier must never replace the outcome of a later one.
-    this.refreshing = this.refreshing
-      .then(() => this.follow())
-      .catch((error: unknown) => this.logger.warn('cannot confirm the revision', { error: describe(error) }));
-    return this.refreshing;
+    return this.follower.refresh();
   }
 
   private usable(): Loaded {
@@ -86,7 +81,6 @@ export class CurrentSnapshot implements OnApplicationBootstrap, OnModuleDestroy 
   }
 
   private async follow(): Promise<void> {
-    if (this.stopped) return;
     const askedAt = this.clock.now();
     const newest = await this.database.run(newestRevision);
     if (!isSame(newest, this.loaded?.newest)) this.loaded = await this.load();
