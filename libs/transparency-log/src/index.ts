@@ -17,7 +17,10 @@ export { consistencyPath, inclusionPath } from './proofs';
 export { edgeNodes, nodesOf, type Node, type Range } from './ranges';
 export {
   hashesAtLevel,
+  joinEntries,
   parseTilePath,
+  splitEntries,
+  splitHashes,
   subtreeHash,
   tileOf,
   tilePath,

@@ -52,6 +52,35 @@ export function tileOf({ level, index }: Node): {
   return { tile, from: start, to: start + 2 ** height };
 }
 
+const HASH_BYTES = 32;
+
+/** The hashes that stand one after the other in a tile of hashes. */
+export const splitHashes = (bytes: Buffer): Hash[] =>
+  Array.from({ length: Math.floor(bytes.length / HASH_BYTES) }, (_, index) =>
+    bytes.subarray(index * HASH_BYTES, (index + 1) * HASH_BYTES),
+  );
+
+/** A tile of entries: each after its length in two bytes. */
+export const joinEntries = (entries: readonly string[]): Buffer =>
+  Buffer.concat(
+    entries.flatMap((entry) => {
+      const length = Buffer.alloc(2);
+      length.writeUInt16BE(Buffer.byteLength(entry));
+      return [length, Buffer.from(entry)];
+    }),
+  );
+
+/** The entries of such a tile. */
+export function splitEntries(bundle: Buffer): string[] {
+  const entries: string[] = [];
+  for (let at = 0; at + 2 <= bundle.length;) {
+    const end = at + 2 + bundle.readUInt16BE(at);
+    entries.push(bundle.toString('utf8', at + 2, end));
+    at = end;
+  }
+  return entries;
+}
+
 /** Hash of a full subtree of 2^n hashes. */
 export function subtreeHash(hashes: readonly Hash[]): Hash {
   let row = hashes;

@@ -3,6 +3,7 @@ import {
   consistencyPath,
   hashesAtLevel,
   inclusionPath,
+  joinEntries,
   leafHash,
   TILE_WIDTH,
   type Commitments,
@@ -98,7 +99,7 @@ export class LogReader {
     if (to > hashesAtLevel(size, level === 'entries' ? 0 : level)) return null;
     return this.database.run(async (manager) =>
       level === 'entries'
-        ? Buffer.concat((await readEntries(manager, { from, to })).map(withLength))
+        ? joinEntries(await readEntries(manager, { from, to }))
         : Buffer.concat(await readHashes(manager, level, { from, to })),
     );
   }
@@ -119,12 +120,4 @@ async function readPath(manager: EntityManager, path: readonly Range[]): Promise
   const hashes: Hash[] = [];
   for (const range of path) hashes.push(await readRange(manager, range));
   return hashes.map((hash) => hash.toString('base64'));
-}
-
-/** An entry bundle has each entry after its length in two bytes. */
-function withLength(entry: string): Buffer {
-  const bytes = Buffer.from(entry);
-  const length = Buffer.alloc(2);
-  length.writeUInt16BE(bytes.length);
-  return Buffer.concat([length, bytes]);
 }

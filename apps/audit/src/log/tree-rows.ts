@@ -5,6 +5,7 @@ import {
   foldHashes,
   leafHash,
   nodesOf,
+  splitHashes,
   subtreeHash,
   tileOf,
   TILE_WIDTH,
@@ -97,6 +98,3 @@ async function insertTile(manager: EntityManager, { level, index }: Node, hashes
     subtreeHash(hashes),
   ]);
 }
-
-const splitHashes = (bytes: Buffer): Hash[] =>
-  Array.from({ length: bytes.length / 32 }, (_, index) => bytes.subarray(index * 32, (index + 1) * 32));

@@ -1,6 +1,7 @@
 import type { AuditStreamName, CloudEvent, RecordedEvent } from '@countersign/contracts';
 import type { StreamedEvent } from '@countersign/messaging';
 import { Clock, Logger } from '@countersign/platform';
+import { isUnstorable } from '@countersign/postgres';
 import { Injectable } from '@nestjs/common';
 import { AuditDatabase } from '../database';
 import { insertDeliveries } from '../deliveries/new-deliveries';
@@ -10,7 +11,7 @@ import { enabledEndpoints } from '../webhooks/endpoint-matching';
 import { eventFacts } from './event-facts';
 import { recordedEvent } from './recorded-event';
 import { TRAIL_LOCK } from './trail-lock';
-import { isUnstorable, placeholderFor } from './unstorable';
+import { placeholderFor } from './placeholder-event';
 
 /** A full batch may take longer than a request's statement. */
 const BATCH_LIMIT = { limitMs: 10_000 };

@@ -1,6 +1,13 @@
 import { appendFile, mkdir, writeFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
-import { openCheckpoint, parseVerifierKey, tilePath, TILE_WIDTH, type Tile } from '@countersign/transparency-log';
+import {
+  openCheckpoint,
+  parseVerifierKey,
+  splitEntries,
+  tilePath,
+  TILE_WIDTH,
+  type Tile,
+} from '@countersign/transparency-log';
 import { Command, Option } from 'commander';
 import { callForBytes } from '../api';
 import { exportLines, type LinesOptions } from '../export-lines';
@@ -71,16 +78,5 @@ async function fetchTiles(terminal: Terminal, index: number, size: number) {
   const fetchTile = (level: Tile['level']) =>
     callForBytes(terminal, { path: `/v1/${tilePath({ level, index, width })}` });
   const [bundle, leaves] = await Promise.all([fetchTile('entries'), fetchTile(0)]);
-  return { entries: splitBundle(bundle), leaves };
-}
-
-/** Each entry stands after its length in two bytes. */
-function splitBundle(bundle: Buffer): string[] {
-  const entries: string[] = [];
-  for (let at = 0; at + 2 <= bundle.length;) {
-    const end = at + 2 + bundle.readUInt16BE(at);
-    entries.push(bundle.toString('utf8', at + 2, end));
-    at = end;
-  }
-  return entries;
+  return { entries: splitEntries(bundle), leaves };
 }

@@ -5,6 +5,7 @@ import {
   openCheckpoint,
   parseVerifierKey,
   splitCheckpoints,
+  splitHashes,
   type LogFault,
   type TreeHead,
 } from '@countersign/transparency-log';
@@ -32,7 +33,6 @@ interface Report {
 }
 
 const OWN_KEY = 'note: the key is the one in the export; give --key from elsewhere to be sure whose word this is\n';
-const HASH_BYTES = 32;
 
 /** `countersign audit verify`: offline; nothing is asked of the server whose word is in question. */
 export const verifyCommand = (terminal: Terminal): Command =>
@@ -106,11 +106,6 @@ async function read(file: string): Promise<Buffer> {
     throw usageFailure(`cannot read ${file}: ${(error as Error).message}`);
   }
 }
-
-const splitHashes = (bytes: Buffer): Buffer[] =>
-  Array.from({ length: Math.floor(bytes.length / HASH_BYTES) }, (_, index) =>
-    bytes.subarray(index * HASH_BYTES, (index + 1) * HASH_BYTES),
-  );
 
 function formatReport(terminal: Terminal, { ok, events, verified, checkpoints, isOwnKey }: Report): string {
   const result = ok ? paint(terminal, 'green', 'whole') : paint(terminal, 'red', 'NOT what was signed for');
