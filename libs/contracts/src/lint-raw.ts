@@ -1,4 +1,5 @@
 import { lintDocuments } from '@countersign/policy-engine';
+import { ADMIN_ACTIONS } from './access';
 import { markAllowed } from './allowed-findings';
 import { parseDocument, type ParsedDocument } from './documents';
 import { crossCheck } from './documents-cross-check';
@@ -26,6 +27,7 @@ export function lintRaw(raws: readonly unknown[]): { errors: DocumentError[]; fi
     .filter(({ code }) => code !== 'missing_policy')
     .map((error) => ({ ...error, document: parsed[error.document]?.index ?? 0 }));
   const written = parsed.map(({ document: { kind, name }, raw }) => ({ kind, name, raw }));
-  const findings = [...parsed.flatMap(documentFindings), ...markAllowed(lintDocuments(documents), written)];
+  const found = lintDocuments(documents, { adminActions: ADMIN_ACTIONS });
+  const findings = [...parsed.flatMap(documentFindings), ...markAllowed(found, written)];
   return { errors: [...errors, ...crossed], findings };
 }

@@ -81,4 +81,3 @@ export { rolesThatLet, type SeenIdentity } from './who-can/identity-reach';
 export { type ReachQuestion } from './who-can/statement-reach';
 export { whoCan, type PossibleDenial, type ReachingRole } from './who-can/who-can';
 export { lintRules } from './lint/lint-rules';
-export { adminActions } from './lint/rules-names';

@@ -1,4 +1,4 @@
-import { crossCheck, parseDocument, type NearestMissAnswer } from '@countersign/contracts';
+import { ADMIN_ACTIONS, crossCheck, parseDocument, type NearestMissAnswer } from '@countersign/contracts';
 import {
   applyEdit,
   findNearestMiss as findInSnapshot,
@@ -67,10 +67,10 @@ const isApplicable = ({ before, after, others }: EditedRole): boolean =>
 
 /** What lint says of the edited role alone. */
 function newFindings({ before, after, others }: EditedRole): LintFinding[] {
-  const known = new Set(lintDocuments([...others, before], { only: new Set([before]) }).map(identity));
-  return lintDocuments([...others, after], { only: new Set([after]) }).filter(
-    (finding) => !known.has(identity(finding)),
-  );
+  const findingsOf = (role: RoleDocument): LintFinding[] =>
+    lintDocuments([...others, role], { only: new Set([role]), adminActions: ADMIN_ACTIONS });
+  const known = new Set(findingsOf(before).map(identity));
+  return findingsOf(after).filter((finding) => !known.has(identity(finding)));
 }
 
 const identity = ({ rule, path, message }: LintFinding): string => JSON.stringify([rule, path, message]);

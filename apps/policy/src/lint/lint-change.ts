@@ -1,4 +1,4 @@
-import { markAllowed, type Finding, type ParsedDocument } from '@countersign/contracts';
+import { ADMIN_ACTIONS, markAllowed, type Finding, type ParsedDocument } from '@countersign/contracts';
 import { ProblemError } from '@countersign/platform';
 import { lintDocuments } from '@countersign/policy-engine';
 import { keyOf, type GivenDocument } from '../documents/plan-changes';
@@ -29,7 +29,8 @@ export function lintChange({ documents, given, raw, written, allow }: LintedChan
   allowed: AllowedFinding[];
 } {
   checkAnnotations(given, raw);
-  const found = lintDocuments(documents, { only: new Set(given.map(({ document }) => document)) });
+  const only = new Set(given.map(({ document }) => document));
+  const found = lintDocuments(documents, { only, adminActions: ADMIN_ACTIONS });
   const findings = markAllowed(found, given.map(writtenOf), allow);
   const errors = findings.filter(({ severity, resource }) => severity === 'error' && written.has(keyOf(resource)));
   refuse(

@@ -1,5 +1,5 @@
 import { setImmediate } from 'node:timers/promises';
-import { documentFindings, markAllowed, type Finding, type LintAnswer } from '@countersign/contracts';
+import { ADMIN_ACTIONS, documentFindings, markAllowed, type Finding, type LintAnswer } from '@countersign/contracts';
 import { lintAmong, type CountersignDocument, type LintFinding } from '@countersign/policy-engine';
 import { Injectable } from '@nestjs/common';
 import { PolicyConfig } from '../config';
@@ -27,7 +27,7 @@ export class LintRequest {
     const stored = (await this.database.transaction(loadState, READ_LIMIT)).documents;
     const given = isEmpty(body) ? storedDocuments(stored) : this.given(readDocuments(body, contentType), stored);
     const documents = resultingDocuments(stored, { given, deleted: [] });
-    return { findings: await lintAll(given, lintAmong(documents)) };
+    return { findings: await lintAll(given, lintAmong(documents, ADMIN_ACTIONS)) };
   }
 
   private given(raw: unknown[], stored: StoredDocument[]): GivenDocument[] {

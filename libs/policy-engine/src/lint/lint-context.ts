@@ -2,6 +2,8 @@ import type { CountersignDocument, JwtIssuerDocument, PolicyDocument, RoleDocume
 
 /** The documents seen together. */
 export interface LintContext {
+  /** Actions of countersign's own administration. */
+  adminActions: readonly string[];
   /** By `iss`, enabled ones before disabled ones. */
   issuers: ReadonlyMap<string, JwtIssuerDocument>;
   policies: ReadonlyMap<string, PolicyDocument>;
@@ -16,13 +18,14 @@ export interface LintContext {
 }
 
 /** What is only asked for by some rules is made when the first one asks. */
-export function lintContext(documents: readonly CountersignDocument[]): LintContext {
+export function lintContext(documents: readonly CountersignDocument[], adminActions: readonly string[]): LintContext {
   const policies = documents.filter((document) => document.kind === 'Policy');
   const actions = once(() => countActions(policies));
   const spellings = once(() => group([...actions().keys()].map((action) => [action.toLowerCase(), action] as const)));
   const roles = once(() => rolesByPolicy(documents));
   const lookAlikes = once(() => group(documents.map((document) => [skeleton(document), document] as const)));
   return {
+    adminActions,
     issuers: issuersByIss(documents),
     policies: new Map(policies.map((policy) => [policy.name, policy])),
     get rolesOf() {

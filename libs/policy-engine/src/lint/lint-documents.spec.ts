@@ -3,6 +3,7 @@ import { compilePattern, matchPattern } from '../patterns';
 import type { Condition, CountersignDocument, JwtIssuerDocument, RoleDocument, RoleSpec } from '../documents';
 import { platforms } from '../documents';
 import { lintDocuments } from './lint-documents';
+import type { LintFinding } from './lint-findings';
 import { coversPattern } from './pattern-cover';
 
 const github = 'https://token.actions.githubusercontent.com';
@@ -20,8 +21,10 @@ const role = (name: string, condition: Condition, more: Partial<RoleSpec> = {}):
   },
 });
 const open = { StringLike: { 'jwt:sub': ['repo:*'] } };
+const lint = (documents: CountersignDocument[], only?: CountersignDocument): LintFinding[] =>
+  lintDocuments(documents, { adminActions: [], ...(only && { only: new Set([only]) }) });
 const rulesOf = (...documents: CountersignDocument[]): string[] =>
-  lintDocuments(documents).map(({ rule, resource }) => `${resource.name} ${rule}`);
+  lint(documents).map(({ rule, resource }) => `${resource.name} ${rule}`);
 
 const issuer = (iss: string, platform: (typeof platforms)[number]): JwtIssuerDocument => ({
   kind: 'JwtIssuer',
@@ -43,14 +46,14 @@ const issuer = (iss: string, platform: (typeof platforms)[number]): JwtIssuerDoc
 
 test('findings come in the order of the documents, the gravest of each first', () => {
   const documents = [role('b', open), role('a', open)];
-  expect(lintDocuments(documents).map(({ resource, severity }) => `${resource.name} ${severity}`)).toEqual([
+  expect(lint(documents).map(({ resource, severity }) => `${resource.name} ${severity}`)).toEqual([
     ...['b error', 'b warning', 'b info', 'a error', 'a warning', 'a info'],
   ]);
 });
 
 test('only the documents that are asked for are spoken of, and seen with the others', () => {
   const [asked, other] = [role('web-1', open), role('web-l', open)];
-  const findings = lintDocuments([asked, other], { only: new Set([asked]) });
+  const findings = lint([asked, other], asked);
   expect([...new Set(findings.map(({ resource }) => resource.name))]).toEqual(['web-1']);
   expect(findings.map(({ rule }) => rule)).toContain('CS040');
 });
@@ -68,9 +71,7 @@ test.each([
   ],
 ])('%s', (_, iss, isShared) => {
   const groups = { StringEqual: { 'jwt:iss': [iss] }, 'ForAnyValue:StringEqual': { 'jwt:groups': ['a'] } };
-  const errors = lintDocuments([issuer(iss, 'entra'), role('r', groups)]).filter(
-    ({ severity }) => severity === 'error',
-  );
+  const errors = lint([issuer(iss, 'entra'), role('r', groups)]).filter(({ severity }) => severity === 'error');
   expect(errors.map(({ rule, admits }) => ({ rule, admits }))).toEqual(
     isShared ? [{ rule: 'CS001', admits: ['evil'] }] : [],
   );
@@ -105,7 +106,7 @@ test('lint has an answer for every condition on every platform', () => {
       const one = role('r', { ...rest, StringEqual: { ...StringEqual, 'jwt:iss': [iss] } });
       const statement = { sid: null, effect: 'Allow' as const, action: ['A:*'], resource: ['*'], condition: given };
       const policy = { kind: 'Policy' as const, name: 'p', spec: { statement: [statement, statement] } };
-      const findings = lintDocuments([issuer(iss, platform), one, policy]);
+      const findings = lint([issuer(iss, platform), one, policy]);
       for (const { message, fix, path } of findings)
         expect([message, fix, path].every((part) => part !== '')).toBe(true);
     }),

@@ -6,6 +6,8 @@ import { lintRules } from './lint-rules';
 import { viewRole } from './role-view';
 
 export interface LintOptions {
+  /** What may be granted on `countersign:*`: a statement that names something else there says nothing. */
+  adminActions: readonly string[];
   /** Only findings of these documents; the others are what they are seen against. Left out: all. */
   only?: ReadonlySet<CountersignDocument>;
 }
@@ -16,13 +18,19 @@ const rank: Record<Severity, number> = { error: 0, warning: 1, info: 2 };
  * What valid documents, seen together, say that is dangerous, dead, or better said otherwise: in the order of the
  * documents, the gravest of each first. Disabled documents are silent.
  */
-export function lintDocuments(documents: readonly CountersignDocument[], { only }: LintOptions = {}): LintFinding[] {
-  return documents.filter((document) => only?.has(document) ?? true).flatMap(lintAmong(documents));
+export function lintDocuments(
+  documents: readonly CountersignDocument[],
+  { only, adminActions }: LintOptions,
+): LintFinding[] {
+  return documents.filter((document) => only?.has(document) ?? true).flatMap(lintAmong(documents, adminActions));
 }
 
 /** The same, one document at a time: many of them take seconds. */
-export function lintAmong(documents: readonly CountersignDocument[]): (document: CountersignDocument) => LintFinding[] {
-  const context = lintContext(documents);
+export function lintAmong(
+  documents: readonly CountersignDocument[],
+  adminActions: readonly string[],
+): (document: CountersignDocument) => LintFinding[] {
+  const context = lintContext(documents, adminActions);
   return (document) => (isDisabled(document) ? [] : lintDocument(document, context));
 }
 

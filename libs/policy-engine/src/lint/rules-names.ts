@@ -2,20 +2,6 @@ import { skeleton, type LintContext } from './lint-context';
 import type { Draft, NameRule, PolicyRule } from './lint-rule';
 import { coversPattern } from './pattern-cover';
 
-/** Actions of countersign's own administration (CONTRACT.md section 2); contracts proves the two lists equal. */
-export const adminActions: readonly string[] = [
-  'Iam:Read',
-  'Iam:Write',
-  'Iam:Simulate',
-  'Audit:Read',
-  'Audit:Erase',
-  'Webhook:Admin',
-  'Token:Introspect',
-  'Token:Revoke',
-  'Decision:Evaluate',
-  'Issuer:Refresh',
-];
-
 const unknownAction: PolicyRule = {
   id: 'CS033',
   kind: 'Policy',
@@ -28,14 +14,14 @@ const unknownAction: PolicyRule = {
       action.flatMap((text, index) => {
         const path = `/spec/statement/${place}/action/${index}`;
         const isOurs = resource.every((target) => target.startsWith('countersign:'));
-        const draft = misspeltAdmin(text, isOurs) ?? rareSpelling(text, context);
+        const draft = misspeltAdmin(text, isOurs, context) ?? rareSpelling(text, context);
         return draft ? [{ ...draft, path }] : [];
       }),
     ),
 };
 
 /** On `countersign:*` only our own actions mean anything; elsewhere a near miss of one is suspicious. */
-function misspeltAdmin(action: string, isOurs: boolean): Omit<Draft, 'path'> | null {
+function misspeltAdmin(action: string, isOurs: boolean, { adminActions }: LintContext): Omit<Draft, 'path'> | null {
   if (adminActions.some((known) => coversPattern(action, known))) return null;
   const meant = adminActions.find((known) => isNear(action, known));
   if (meant === undefined && !isOurs) return null;
