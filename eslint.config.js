@@ -23,6 +23,7 @@ const boundaries = [
   },
   // Published on its own: what others install has nothing of ours in it.
   { sourceTag: 'kind:sdk', onlyDependOnLibsWithTags: [] },
+  { sourceTag: 'kind:bench', onlyDependOnLibsWithTags: ['kind:contracts', 'kind:testing'] },
   { sourceTag: 'kind:e2e', onlyDependOnLibsWithTags: ['kind:contracts', 'kind:testing', 'kind:sdk'] },
   {
     sourceTag: 'kind:tool',
@@ -171,9 +172,12 @@ module.exports = tseslint.config(
       ],
     },
   },
-  { files: ['tools/src/**', 'e2e/src/**', 'libs/testing/src/**'], rules: { 'no-restricted-imports': 'off' } },
   {
-    files: ['apps/cli/src/**', 'tools/src/**'],
+    files: ['tools/src/**', 'bench/src/**', 'e2e/src/**', 'libs/testing/src/**'],
+    rules: { 'no-restricted-imports': 'off' },
+  },
+  {
+    files: ['apps/cli/src/**', 'bench/src/**', 'tools/src/**'],
     rules: { 'no-console': 'off' },
   },
   {

@@ -63,7 +63,7 @@ function checkWorkspace(folder, rootTools) {
 export function checkDeclaredImports() {
   const rootTools = readManifest('.').devDependencies;
   const packages = ['libs', 'apps'].flatMap((folder) => readdirSync(inRoot(folder)).map((name) => `${folder}/${name}`));
-  return [...packages, 'e2e', 'tools']
+  return [...packages, 'bench', 'e2e', 'tools']
     .filter((folder) => existsSync(inRoot(folder, 'package.json')) && existsSync(inRoot(folder, 'src')))
     .flatMap((folder) => checkWorkspace(folder, rootTools));
 }

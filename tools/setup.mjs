@@ -110,7 +110,7 @@ function fingerprint() {
   const hash = createHash('sha256');
   const packages = ['libs', 'apps'].flatMap((folder) => readdirSync(inRoot(folder)).map((name) => `${folder}/${name}`));
   const rootFiles = ['package-lock.json', 'tsconfig.json', 'tsconfig.base.json', 'tsconfig.pure.json'];
-  const files = [...packages, 'e2e', 'tools'].flatMap((folder) => [
+  const files = [...packages, 'bench', 'e2e', 'tools'].flatMap((folder) => [
     `${folder}/package.json`,
     `${folder}/tsconfig.json`,
     ...(existsSync(inRoot(folder, 'src')) ? sourceFiles(`${folder}/src`) : []),

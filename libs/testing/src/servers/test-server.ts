@@ -5,6 +5,8 @@ export interface TestServer {
   /** Without credentials. */
   url: string;
   port: number;
+  /** Throws while it does not run. */
+  readonly pid: number;
   /** Ends it in order and removes its temporary files. */
   stop(): Promise<void>;
   /** Ends it at once, keeping its files. */
@@ -33,6 +35,9 @@ export async function serverOn(server: ServerProcess, { url, port, cleanUp }: Se
   return {
     url,
     port,
+    get pid() {
+      return server.pid;
+    },
     stop: async () => {
       await server.stop();
       await cleanUp();
@@ -55,6 +60,9 @@ export function externalServer(url: string): TestServer {
   return {
     url,
     port: Number(new URL(url).port),
+    get pid() {
+      return refuse();
+    },
     stop: async () => undefined,
     kill: async () => refuse(),
     restart: async () => refuse(),
