@@ -1,12 +1,9 @@
-import type { DocumentError } from '@countersign/contracts';
-import { ProblemError } from '@countersign/platform';
-import { escapePointer } from '@countersign/policy-engine';
+import type { FieldError } from '@countersign/contracts';
+import { ProblemError, parseBody, refuseFields } from '@countersign/platform';
 import type { z } from 'zod';
 
-const MAX_ERRORS = 10;
-
-/** What is wrong with one member of a body; `path` is its JSON Pointer (RFC 6901), empty for the body itself. */
-type MemberError = Pick<DocumentError, 'path' | 'code' | 'message'>;
+/** Errors that `detail` puts into words: as far as a reader gets. */
+const MOST_TOLD = 10;
 
 /**
  * A JSON body; every other type is refused, also those that the server reads for other endpoints.
@@ -19,38 +16,18 @@ export function requireJson(body: unknown, contentType: string | undefined): unk
 
 /**
  * Reads the JSON body of a question.
- * @throws ProblemError unsupported-media-type, invalid-parameter naming each member; never with its value, which may
- *   be a token
+ * @throws ProblemError unsupported-media-type, invalid-parameter naming each member
  */
-export function parseBody<T>(schema: z.ZodType<T>, body: unknown, contentType: string | undefined): T {
-  const { data, error } = schema.safeParse(requireJson(body, contentType), { reportInput: true });
-  if (error) throw refuseMembers(memberErrors(error));
-  return data;
-}
+export const parseQuestion = <T>(schema: z.ZodType<T>, body: unknown, contentType: string | undefined): T =>
+  parseBody(schema, requireJson(body, contentType), refuseMembers);
 
-/** The refusal of a body for what these members say. */
-export const refuseMembers = (errors: readonly MemberError[]): ProblemError =>
-  new ProblemError('invalid-parameter', inWords(errors), {
-    errors: errors.map((error) => ({ document: 0, kind: null, name: null, ...error })),
-  });
+/** The refusal of a question for what these members say. */
+export const refuseMembers = (errors: readonly FieldError[]): ProblemError =>
+  refuseFields(errors, 'invalid-parameter', inWords(errors));
 
 /** Errors as one text. */
-export const inWords = (errors: readonly MemberError[]): string =>
-  errors.map(({ path, message }) => `${path || 'the body'}: ${message}`).join('; ');
-
-/** What a schema says is wrong, member by member, as far as a reader gets. */
-export const memberErrors = ({ issues }: z.ZodError): MemberError[] => issues.flatMap(toErrors).slice(0, MAX_ERRORS);
-
-function toErrors(issue: z.core.$ZodIssue): MemberError[] {
-  const { path, message } = issue;
-  if (issue.code === 'unrecognized_keys') {
-    const unknown = { code: 'unknown_field', message: 'there is no such member' };
-    return issue.keys.map((key) => ({ path: pointer([...path, key.slice(0, 64)]), ...unknown }));
-  }
-  const isMissing = issue.code === 'invalid_type' && issue.input === undefined;
-  if (isMissing) return [{ path: pointer(path), code: 'required', message: 'is required' }];
-  return [{ path: pointer(path), code: issue.code === 'invalid_type' ? 'invalid_type' : 'invalid_value', message }];
-}
-
-const pointer = (path: readonly PropertyKey[]): string =>
-  path.map((token) => `/${escapePointer(String(token))}`).join('');
+export const inWords = (errors: readonly FieldError[]): string =>
+  errors
+    .slice(0, MOST_TOLD)
+    .map(({ path, message }) => `${path || 'the body'}: ${message}`)
+    .join('; ');

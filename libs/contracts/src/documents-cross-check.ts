@@ -1,7 +1,6 @@
 import type { CountersignDocument, JwtIssuerDocument, RoleDocument } from '@countersign/policy-engine';
 import { pinErrors } from './documents-tenancy';
-import type { FieldError } from './documents';
-import type { DocumentError } from './problems';
+import type { DocumentError, FieldError } from './problems';
 
 type Known = { issuers: readonly JwtIssuerDocument[]; policies: ReadonlySet<string> };
 

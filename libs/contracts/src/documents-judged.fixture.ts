@@ -3,6 +3,7 @@ import { default as addFormats } from 'ajv-formats';
 import * as code from './documents';
 import { documentJsonSchema } from './documents-json-schema';
 import * as tests from './documents-policy-test';
+import type { FieldError } from './problems';
 
 /**
  * What a JSON Schema cannot say, or not without flags of regular expressions: documents that are wrong only in these
@@ -57,11 +58,11 @@ export function passesSchema(raw: unknown, name = 'document'): boolean {
 /** Of a case and its PolicyTest together: what neither of them has. */
 const SHARED_MEMBER = /^\/spec\/cases\/\d+\/(claims|action|resource)$/;
 
-const isBeyond = ({ code: name, path }: code.FieldError): boolean =>
+const isBeyond = ({ code: name, path }: FieldError): boolean =>
   BEYOND_SCHEMA.includes(name) || SHARED_MEMBER.test(path) || path.endsWith('/__proto__');
 
 /** The code's judgement, which must also be the schema's, but for what is beyond it. */
-function judged<Result extends { ok: true } | { ok: false; errors: code.FieldError[] }>(raw: unknown, result: Result) {
+function judged<Result extends { ok: true } | { ok: false; errors: FieldError[] }>(raw: unknown, result: Result) {
   const passes = passesSchema(raw);
   const errors = result.ok ? [] : result.errors;
   if (passes ? errors.every(isBeyond) : !result.ok) return result;

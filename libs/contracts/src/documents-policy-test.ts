@@ -7,9 +7,10 @@ import {
   type PolicyTestCase,
 } from '@countersign/policy-engine';
 import { z } from 'zod';
-import { envelope, parseWith, type FieldError } from './documents';
+import { envelope, parseWith } from './documents';
 import { documentName, listOf, listOrNone, nonEmpty, reject } from './documents-fields';
 import { claimForm, scopeForm } from './documents-json-forms';
+import type { FieldError } from './problems';
 
 const claims = z.record(z.string(), z.unknown());
 

@@ -1,13 +1,13 @@
 import {
   commonCondition,
-  escapePointer,
+  jsonPointer,
   parseKey,
   parseOperator,
   type Condition,
   type JwtIssuerDocument,
   type RoleSpec,
 } from '@countersign/policy-engine';
-import type { FieldError } from './documents';
+import type { FieldError } from './problems';
 
 interface ClaimCheck {
   path: string;
@@ -21,7 +21,7 @@ interface ClaimCheck {
 function claimOf(key: string): string {
   const path = parseKey(key)?.path ?? [];
   const [only = '', ...rest] = path;
-  return rest.length === 0 ? only : path.map((token) => `/${escapePointer(token)}`).join('');
+  return rest.length === 0 ? only : jsonPointer(path);
 }
 
 /** Checks of a role that a token without the claim, or with another value, cannot pass. */
@@ -48,7 +48,7 @@ function conditionChecks(condition: Condition): ClaimCheck[] {
     return Object.entries(keys)
       .filter(([key]) => key.startsWith('jwt:'))
       .map(([key, values]) => ({
-        path: `/spec/condition/${escapePointer(name)}/${escapePointer(key)}`,
+        path: jsonPointer(['spec', 'condition', name, key]),
         claim: claimOf(key),
         comparison: operator.comparison,
         values,

@@ -1,6 +1,6 @@
 import type { CountersignDocument } from '@countersign/policy-engine';
 import { parse, parseAllDocuments } from 'yaml';
-import type { FieldError } from './documents';
+import type { FieldError } from './problems';
 import { parseDocument } from './documents-judged.fixture';
 import { crossCheck } from './documents-cross-check';
 

@@ -1,17 +1,10 @@
-import { escapePointer, type CountersignDocument } from '@countersign/policy-engine';
+import { escapePointer, jsonPointer, type CountersignDocument } from '@countersign/policy-engine';
 import { z } from 'zod';
 import { documentName } from './documents-fields';
 import { issuerFields, issuerSpec } from './documents-issuer';
 import { policySpec, statementFields } from './documents-policy';
 import { roleFields, roleSpec } from './documents-role';
-
-/** One thing wrong with a raw document. */
-export interface FieldError {
-  /** JSON Pointer into the raw document; '' for the whole of it. */
-  path: string;
-  code: string;
-  message: string;
-}
+import type { FieldError } from './problems';
 
 /** A validated, normalised document together with what its envelope said. */
 export type ParsedDocument = CountersignDocument & { apiVersion: string; namespace: string | null };
@@ -172,6 +165,5 @@ function toPointer(path: readonly PropertyKey[], raw: unknown): string {
     const value = lookUp(raw, path.slice(0, index));
     return value !== undefined && (typeof value !== 'object' || value === null);
   });
-  const kept = end < 0 ? path : path.slice(0, end);
-  return kept.map((token) => `/${escapePointer(String(token))}`).join('');
+  return jsonPointer(end < 0 ? path : path.slice(0, end));
 }

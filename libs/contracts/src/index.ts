@@ -1,5 +1,6 @@
 export { ADMIN_ACTIONS, ADMIN_RESOURCE, type AdminAction } from './access';
-export { parseDocument, type FieldError, type ParseResult, type ParsedDocument } from './documents';
+export { jsonPointer } from '@countersign/policy-engine';
+export { parseDocument, type ParseResult, type ParsedDocument } from './documents';
 export { documentJsonSchema, jsonSchemaNames } from './documents-json-schema';
 export { crossCheck } from './documents-cross-check';
 export { documentFindings } from './documents-findings';
@@ -85,7 +86,14 @@ export type {
 export type { PinAnswer } from './pin-payloads';
 export type { DocumentChange, RevisionDetailAnswer } from './revision-payloads';
 export { tokenCheck } from './token-check';
-export { PROBLEMS, problemType, type DocumentError, type ProblemBody, type ProblemCode } from './problems';
+export {
+  PROBLEMS,
+  problemType,
+  type DocumentError,
+  type FieldError,
+  type ProblemBody,
+  type ProblemCode,
+} from './problems';
 export { REFUSAL_CLASS, type RefusalReason } from './refusals';
 export { permissionsSchema, type Permission } from './permissions';
 export type { SimulatedChange, SimulatedGroup, SimulationAnswer, StatementName } from './simulate-payloads';

@@ -22,16 +22,20 @@ export const PROBLEMS = {
 
 export type ProblemCode = keyof typeof PROBLEMS;
 
-/** One error of a document, addressed by a JSON Pointer into it. */
-export interface DocumentError {
+/** One thing wrong with a raw document or another body. */
+export interface FieldError {
+  /** JSON Pointer (RFC 6901) into what was given; '' for the whole of it. */
+  path: string;
+  code: string;
+  message: string;
+}
+
+/** One error of a document of a request. */
+export interface DocumentError extends FieldError {
   /** Index of the document in the request. */
   document: number;
   kind: string | null;
   name: string | null;
-  /** JSON Pointer (RFC 6901). */
-  path: string;
-  code: string;
-  message: string;
 }
 
 /** Body of `application/problem+json` (RFC 9457). */

@@ -1,9 +1,14 @@
 import type { INestApplication, Type } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
 import { FastifyAdapter, type NestFastifyApplication } from '@nestjs/platform-fastify';
-import { DocumentBuilder, SwaggerModule, type OpenAPIObject } from '@nestjs/swagger';
+import { ApiBody, DocumentBuilder, SwaggerModule, type OpenAPIObject } from '@nestjs/swagger';
 import type { FastifyReply, FastifyRequest } from 'fastify';
+import { z } from 'zod';
 import { Logger } from './logger';
+
+/** Says in the description that a body is as the schema wants it; `parseBody` reads it. */
+export const jsonBody = (schema: z.ZodType): MethodDecorator =>
+  ApiBody({ schema: z.toJSONSchema(schema, { target: 'openapi-3.0', io: 'input' }) as Record<string, unknown> });
 
 /** Describes the HTTP endpoints of the composed modules (OpenAPI 3). */
 function describeApi(app: INestApplication, service: string): OpenAPIObject {

@@ -10,6 +10,9 @@ import {
 /** Errors of these endpoints have a form of their own (RFC 6749 §5.2). */
 export const isOAuthPath = (url: string): boolean => /^\/oauth2?\//.test(url);
 
+/** How many errors there are, for `detail`. */
+export const countErrors = ({ length }: readonly unknown[]): string => (length === 1 ? '1 error' : `${length} errors`);
+
 /** A refusal outside the OAuth endpoints, to be written as `application/problem+json` (RFC 9457). */
 export class ProblemError extends Error {
   constructor(

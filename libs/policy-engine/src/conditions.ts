@@ -33,6 +33,10 @@ export type Outcome = 'satisfied' | 'not_satisfied' | 'missing' | 'unresolvable'
 /** Escapes one reference token of a JSON Pointer (RFC 6901). */
 export const escapePointer = (token: string): string => token.replaceAll('~', '~0').replaceAll('/', '~1');
 
+/** The JSON Pointer (RFC 6901) of what is reached by these keys; '' without any. */
+export const jsonPointer = (path: readonly PropertyKey[]): string =>
+  path.map((token) => `/${escapePointer(String(token))}`).join('');
+
 const isObject = (value: unknown): value is Record<string, unknown> =>
   typeof value === 'object' && value !== null && !Array.isArray(value);
 

@@ -1,7 +1,7 @@
 export { isAddressRange } from './addresses';
 export { parseKey } from './attributes';
 export { checkPattern } from './compile-policy';
-export { compileCondition, escapePointer, type Check, type CompiledCondition } from './conditions';
+export { compileCondition, escapePointer, jsonPointer, type Check, type CompiledCondition } from './conditions';
 export { compileSnapshot, type Snapshot, type SnapshotInput } from './compile-snapshot';
 export { decideExchange } from './decide-exchange';
 export { decideVouchedSubject } from './decide-vouched-subject';

@@ -1,12 +1,10 @@
 import type { ErasureAnswer } from '@countersign/contracts';
-import { Author, RequireAction } from '@countersign/platform';
+import { Author, RequireAction, jsonBody, parseBody } from '@countersign/platform';
 import { Body, Controller, HttpCode, Post } from '@nestjs/common';
-import { ApiBearerAuth, ApiBody, ApiOkResponse, ApiOperation, ApiTags } from '@nestjs/swagger';
+import { ApiBearerAuth, ApiOkResponse, ApiOperation, ApiTags } from '@nestjs/swagger';
 import { z } from 'zod';
-import { parseBody } from '../webhooks/endpoint-schema';
 import { Erasures, erasureSchema } from './erasures';
 
-const bodySchema = z.toJSONSchema(erasureSchema, { target: 'openapi-3.0', io: 'input' }) as Record<string, unknown>;
 const answerSchema = z.object({ erased: z.int() }).meta({ id: 'Erasure' });
 
 @ApiTags('audit')
@@ -19,7 +17,7 @@ export class ErasuresController {
   @Post()
   @HttpCode(200)
   @ApiOperation({ summary: 'Make the personal data of a subject unreadable in all events so far' })
-  @ApiBody({ schema: bodySchema })
+  @jsonBody(erasureSchema)
   @ApiOkResponse({ description: 'How many events were readable until now', standardSchema: answerSchema })
   erase(@Body() body: unknown, @Author() author: string): Promise<ErasureAnswer> {
     return this.erasures.erase(parseBody(erasureSchema, body), author);

@@ -1,9 +1,9 @@
 import type { WebhookAnswer } from '@countersign/contracts';
+import { refuseFields } from '@countersign/platform';
 import { SafeHttp, SafeHttpError } from '@countersign/safe-http';
 import { handshakeHeaders, readHandshake } from '@countersign/webhooks';
 import { Injectable } from '@nestjs/common';
 import { AuditConfig } from '../config';
-import { invalidDocument } from './endpoint-schema';
 
 const TIMEOUT_MS = 5_000;
 
@@ -44,4 +44,4 @@ export class EndpointCheck {
 const handshakeRefusal = (reason: string) =>
   refusal('handshake_failed', `The receiver did not agree to our deliveries: ${reason}.`);
 
-const refusal = (code: string, message: string) => invalidDocument([{ path: '/url', code, message }]);
+const refusal = (code: string, message: string) => refuseFields([{ path: '/url', code, message }]);

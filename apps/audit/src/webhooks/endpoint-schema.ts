@@ -1,5 +1,4 @@
-import { EVENT_TYPES, type DocumentError } from '@countersign/contracts';
-import { ProblemError } from '@countersign/platform';
+import { EVENT_TYPES } from '@countersign/contracts';
 import { z } from 'zod';
 
 const MAX_ITEMS = 100;
@@ -88,36 +87,3 @@ export const deliveryPageSchema = z
 export const recoverQuery = z.strictObject({
   since: z.iso.datetime({ offset: true }).transform((text) => new Date(text)),
 });
-
-/** A body as its schema wants it. @throws ProblemError `invalid-document` with the JSON Pointer of each error */
-export function parseBody<T>(schema: z.ZodType<T>, body: unknown): T {
-  const parsed = schema.safeParse(body, { reportInput: true });
-  if (parsed.success) return parsed.data;
-  throw invalidDocument(parsed.error.issues.flatMap(fieldErrors));
-}
-
-/** 422 with its errors; each names the field by a JSON Pointer. */
-export function invalidDocument(errors: Pick<DocumentError, 'path' | 'code' | 'message'>[]): ProblemError {
-  const detail = errors.length === 1 ? '1 error' : `${errors.length} errors`;
-  return new ProblemError('invalid-document', detail, {
-    errors: errors.map((error) => ({ document: 0, kind: null, name: null, ...error })),
-  });
-}
-
-type Issue = z.core.$ZodIssue;
-
-function fieldErrors(issue: Issue): Pick<DocumentError, 'path' | 'code' | 'message'>[] {
-  const { message } = issue;
-  if (issue.code === 'unrecognized_keys') {
-    return issue.keys.map((key) => ({
-      path: pointer([...issue.path, key]),
-      code: 'unknown_field',
-      message: 'There is no such field.',
-    }));
-  }
-  const isMissing = issue.code === 'invalid_type' && issue.input === undefined;
-  return [{ path: pointer(issue.path), code: isMissing ? 'required' : 'invalid_value', message }];
-}
-
-const pointer = (path: PropertyKey[]): string =>
-  path.map((part) => `/${String(part).replaceAll('~', '~0').replaceAll('/', '~1')}`).join('');

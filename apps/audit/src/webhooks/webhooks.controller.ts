@@ -1,10 +1,9 @@
 import type { DeliveryAnswer, Page, RotatedSecretAnswer, WebhookAnswer } from '@countersign/contracts';
-import { Author, RequireAction } from '@countersign/platform';
+import { Author, RequireAction, jsonBody, parseBody } from '@countersign/platform';
 import { Body, Controller, Delete, Get, Header, HttpCode, Patch, Post, Query, Res } from '@nestjs/common';
 import {
   ApiAcceptedResponse,
   ApiBearerAuth,
-  ApiBody,
   ApiCreatedResponse,
   ApiNoContentResponse,
   ApiOkResponse,
@@ -24,15 +23,11 @@ import {
   endpointPageSchema,
   newEndpointAnswerSchema,
   newEndpointSchema,
-  parseBody,
   recoverQuery,
   rotatedSecretSchema,
 } from './endpoint-schema';
 import { EndpointStore } from './endpoint-store';
 import { Id } from '../path-id';
-
-const bodyOf = (schema: z.ZodType): MethodDecorator =>
-  ApiBody({ schema: z.toJSONSchema(schema, { target: 'openapi-3.0', io: 'input' }) as Record<string, unknown> });
 
 /** Endpoints that events are delivered to. */
 @ApiTags('webhooks')
@@ -49,7 +44,7 @@ export class WebhooksController {
 
   @Post()
   @ApiOperation({ summary: 'Register a webhook; its secret is shown in this answer only' })
-  @bodyOf(newEndpointSchema)
+  @jsonBody(newEndpointSchema)
   @ApiCreatedResponse({ description: 'Registered', standardSchema: newEndpointAnswerSchema })
   async create(
     @Body() body: unknown,
@@ -77,7 +72,7 @@ export class WebhooksController {
 
   @Patch(':id')
   @ApiOperation({ summary: 'Change the filter, disable or enable' })
-  @bodyOf(endpointChangesSchema)
+  @jsonBody(endpointChangesSchema)
   @ApiOkResponse({ description: 'Changed', standardSchema: endpointAnswerSchema })
   update(@Id() id: string, @Body() body: unknown, @Author() author: string): Promise<WebhookAnswer> {
     return this.admin.update(id, parseBody(endpointChangesSchema, body), author);

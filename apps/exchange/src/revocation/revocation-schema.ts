@@ -1,5 +1,5 @@
-import type { DocumentError, Page } from '@countersign/contracts';
-import { ProblemError } from '@countersign/platform';
+import type { Page } from '@countersign/contracts';
+import { parseBody } from '@countersign/platform';
 import { z } from 'zod';
 import type { RevocationTerms } from './revocation-matching';
 
@@ -30,35 +30,9 @@ export type RevocationRequest = RevocationTerms & { reason: string };
 
 /** @throws ProblemError invalid-document with the JSON Pointer of each error */
 export function parseRevocation(body: unknown): RevocationRequest {
-  const parsed = revocationRequestSchema.safeParse(body, { reportInput: true });
-  if (!parsed.success) throw invalidDocument(parsed.error.issues.flatMap(fieldErrors));
-  const { issuer = null, role = null, claims = {}, reason } = parsed.data;
+  const { issuer = null, role = null, claims = {}, reason } = parseBody(revocationRequestSchema, body);
   return { issuer, role, claims, reason };
 }
-
-type FieldError = Pick<DocumentError, 'path' | 'code' | 'message'>;
-
-function invalidDocument(errors: FieldError[]): ProblemError {
-  const detail = errors.length === 1 ? '1 error' : `${errors.length} errors`;
-  return new ProblemError('invalid-document', detail, {
-    errors: errors.map((error) => ({ document: 0, kind: null, name: null, ...error })),
-  });
-}
-
-function fieldErrors(issue: z.core.$ZodIssue): FieldError[] {
-  const { message, path } = issue;
-  if (issue.code === 'unrecognized_keys')
-    return issue.keys.map((key) => ({
-      path: pointer([...path, key]),
-      code: 'unknown_field',
-      message: 'There is no such field.',
-    }));
-  const isMissing = issue.code === 'invalid_type' && issue.input === undefined;
-  return [{ path: pointer(path), code: isMissing ? 'required' : 'invalid_value', message }];
-}
-
-const pointer = (path: PropertyKey[]): string =>
-  path.map((part) => `/${String(part).replaceAll('~', '~0').replaceAll('/', '~1')}`).join('');
 
 /** Item of the list and answer of POST, for the API description; its type stands in libs/contracts. */
 export const revocationAnswerSchema = z

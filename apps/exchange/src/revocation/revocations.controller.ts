@@ -1,9 +1,8 @@
 import type { Page, RevocationAnswer } from '@countersign/contracts';
-import { Author, ProblemError, RequireAction } from '@countersign/platform';
+import { Author, ProblemError, RequireAction, jsonBody } from '@countersign/platform';
 import { Body, Controller, Delete, Get, HttpCode, Param, Post, Query, Res } from '@nestjs/common';
 import {
   ApiBearerAuth,
-  ApiBody,
   ApiCreatedResponse,
   ApiNoContentResponse,
   ApiOkResponse,
@@ -11,7 +10,6 @@ import {
   ApiTags,
 } from '@nestjs/swagger';
 import type { FastifyReply } from 'fastify';
-import { z } from 'zod';
 import {
   pageQuerySchema,
   parseRevocation,
@@ -23,7 +21,6 @@ import {
 import { Revocations } from './revocations';
 
 const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
-const BODY = z.toJSONSchema(revocationRequestSchema, { target: 'openapi-3.0', io: 'input' }) as Record<string, unknown>;
 
 /** Revocation of every token with certain claims, of an issuer or under a role. */
 @ApiTags('revocations')
@@ -35,7 +32,7 @@ export class RevocationsController {
 
   @Post()
   @ApiOperation({ summary: 'Revoke every token issued so far whose issuer, role and claims match' })
-  @ApiBody({ schema: BODY })
+  @jsonBody(revocationRequestSchema)
   @ApiCreatedResponse({
     description: 'In force here, and within two seconds everywhere',
     standardSchema: revocationAnswerSchema,

@@ -1,14 +1,11 @@
-import { Author, Public, RequireAction } from '@countersign/platform';
+import { Author, Public, RequireAction, jsonBody } from '@countersign/platform';
 import { Body, Controller, Get, Header, Headers, HttpCode, Post } from '@nestjs/common';
-import { ApiBearerAuth, ApiBody, ApiConsumes, ApiOkResponse, ApiOperation, ApiTags } from '@nestjs/swagger';
+import { ApiBearerAuth, ApiConsumes, ApiOkResponse, ApiOperation, ApiTags } from '@nestjs/swagger';
 import { z } from 'zod';
 import { PolicyConfig } from '../config';
 import { requireJson } from '../json-body';
 import { EvaluateAccess, type DecisionAnswer } from './evaluate-access';
 import { batchSchema, evaluationSchema, parseBatch, parseEvaluation } from './evaluation-request';
-
-const bodyOf = (schema: z.ZodType): Record<string, unknown> =>
-  z.toJSONSchema(schema, { target: 'openapi-3.0', io: 'input' });
 
 const decisionSchema = z
   .object({ decision: z.boolean(), context: z.record(z.string(), z.unknown()).optional() })
@@ -28,7 +25,7 @@ export class AccessController {
   @Post('access/v1/evaluation')
   @ApiOperation({ summary: 'One decision (OpenID AuthZEN 1.0)' })
   @ApiConsumes('application/json')
-  @ApiBody({ schema: bodyOf(evaluationSchema) })
+  @jsonBody(evaluationSchema)
   @ApiOkResponse({ description: 'The decision', standardSchema: decisionSchema })
   @HttpCode(200)
   @RequireAction('Decision:Evaluate')
@@ -43,7 +40,7 @@ export class AccessController {
   @Post('access/v1/evaluations')
   @ApiOperation({ summary: 'Several decisions at once (OpenID AuthZEN 1.0)' })
   @ApiConsumes('application/json')
-  @ApiBody({ schema: bodyOf(evaluationSchema.partial().extend(batchSchema.shape)) })
+  @jsonBody(evaluationSchema.partial().extend(batchSchema.shape))
   @ApiOkResponse({ description: 'The decisions, in order', standardSchema: decisionsSchema })
   @HttpCode(200)
   @RequireAction('Decision:Evaluate')

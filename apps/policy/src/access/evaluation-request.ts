@@ -1,6 +1,6 @@
-import { ProblemError } from '@countersign/platform';
+import { ProblemError, fieldErrors, parseBody } from '@countersign/platform';
 import { z } from 'zod';
-import { inWords, memberErrors } from '../json-body';
+import { inWords } from '../json-body';
 
 const MAX_EVALUATIONS = 500;
 
@@ -39,13 +39,8 @@ export interface EvaluationBatch {
   evaluations: (Evaluation | { invalid: string })[];
 }
 
-function parse<T>(schema: z.ZodType<T>, body: unknown): T {
-  const parsed = schema.safeParse(body, { reportInput: true });
-  if (parsed.success) return parsed.data;
-  throw new ProblemError('malformed-request', describe(parsed.error));
-}
-
-const describe = (error: z.ZodError): string => inWords(memberErrors(error));
+const parse = <T>(schema: z.ZodType<T>, body: unknown): T =>
+  parseBody(schema, body, (errors) => new ProblemError('malformed-request', inWords(errors)));
 
 /** @throws ProblemError malformed-request: AuthZEN wants 400 for what other endpoints answer with 422 */
 export const parseEvaluation = (body: unknown): Evaluation => parse(evaluationSchema, body);
@@ -64,7 +59,7 @@ export function parseBatch(body: unknown): EvaluationBatch | null {
     // A member of the item, null too, replaces the default of the whole; they are not merged (§7.1.1).
     const filled = MEMBERS.map((member) => [member, Object.hasOwn(own, member) ? own[member] : defaults[member]]);
     const { data, error } = evaluationSchema.safeParse(Object.fromEntries(filled), { reportInput: true });
-    return data ?? { invalid: describe(error) };
+    return data ?? { invalid: inWords(fieldErrors(error)) };
   });
   return { semantics: options.evaluations_semantic, evaluations: questions };
 }

@@ -1,6 +1,6 @@
 import { documentFindings, policyChanged, type ApplyAnswer, type Finding } from '@countersign/contracts';
 import { AuditStream, Bus } from '@countersign/messaging';
-import { ProblemError } from '@countersign/platform';
+import { ProblemError, countErrors } from '@countersign/platform';
 import type { Snapshot } from '@countersign/policy-engine';
 import { Injectable } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
@@ -163,6 +163,5 @@ function refuseIssuers(refused: IssuerFinding[], placeOf: (finding: Finding) => 
     code: finding.rule,
     message: `${finding.message}. ${finding.fix ?? ''}`.trimEnd(),
   }));
-  const detail = errors.length === 1 ? '1 error' : `${errors.length} errors`;
-  throw new ProblemError('invalid-document', detail, { errors });
+  throw new ProblemError('invalid-document', countErrors(errors), { errors });
 }

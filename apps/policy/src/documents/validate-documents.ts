@@ -7,7 +7,7 @@ import {
   type FieldError,
   type ParsedDocument,
 } from '@countersign/contracts';
-import { ProblemError } from '@countersign/platform';
+import { ProblemError, countErrors } from '@countersign/platform';
 import type { PolicyDocument } from '@countersign/policy-engine';
 import { parseStored, type StoredDocument } from './document-rows';
 import { materialErrors } from './issuer-material';
@@ -92,7 +92,7 @@ function parseAll(raws: readonly unknown[]): Parsed {
 const errorOf = (
   index: number,
   { kind, name }: Pick<ParsedDocument, 'kind' | 'name'>,
-  error: Pick<DocumentError, 'path' | 'code' | 'message'>,
+  error: FieldError,
 ): DocumentError => ({ document: index, kind, name, ...error });
 
 /** Cross-check errors of the request's own documents, with their place in the request. */
@@ -151,9 +151,8 @@ function refuse(errors: DocumentError[], conflicts: DocumentError[]): void {
   const others = errors.filter((error) => !conflicting.has(place(error)));
   const all = [...others, ...conflicts].sort((a, b) => a.document - b.document);
   if (all.length === 0) return;
-  const detail = all.length === 1 ? '1 error' : `${all.length} errors`;
   const code = others.length === 0 ? 'conflict' : 'invalid-document';
-  throw new ProblemError(code, detail, { errors: all.slice(0, MAX_ERRORS) });
+  throw new ProblemError(code, countErrors(all), { errors: all.slice(0, MAX_ERRORS) });
 }
 
 /** Stored documents that this change would break; those that were broken before do not count. */

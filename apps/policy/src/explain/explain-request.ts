@@ -1,6 +1,6 @@
 import type { ProblemError } from '@countersign/platform';
 import { z } from 'zod';
-import { parseBody, refuseMembers } from '../json-body';
+import { parseQuestion, refuseMembers } from '../json-body';
 
 /** Also of a subject token (libs/tokens), with room for what is pasted around it. */
 const MAX_TOKEN = 20_000;
@@ -56,7 +56,7 @@ export interface NamedScope {
 
 /** @throws ProblemError unsupported-media-type, invalid-parameter, naming the member */
 export function parseExplainRequest(body: unknown, contentType: string | undefined): ExplainQuestion {
-  const question = parseBody(explainBody, body, contentType);
+  const question = parseQuestion(explainBody, body, contentType);
   const { audience, scope, sourceIp, time } = question;
   return {
     source: sourceOf(question),

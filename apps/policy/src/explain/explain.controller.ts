@@ -1,12 +1,9 @@
 import type { ExplainAnswer } from '@countersign/contracts';
-import { RequireAction } from '@countersign/platform';
+import { RequireAction, jsonBody } from '@countersign/platform';
 import { Body, Controller, Headers, HttpCode, Post } from '@nestjs/common';
-import { ApiBearerAuth, ApiBody, ApiConsumes, ApiOperation, ApiTags } from '@nestjs/swagger';
-import { z } from 'zod';
+import { ApiBearerAuth, ApiConsumes, ApiOperation, ApiTags } from '@nestjs/swagger';
 import { ExplainAttempt } from './explain-attempt';
 import { explainBody, parseExplainRequest } from './explain-request';
-
-const BODY = z.toJSONSchema(explainBody, { target: 'openapi-3.0', io: 'input' }) as Record<string, unknown>;
 
 @ApiTags('decisions')
 @ApiBearerAuth()
@@ -17,7 +14,7 @@ export class ExplainController {
   @Post()
   @ApiOperation({ summary: 'Why an exchange is granted or refused, and the one edit that would admit it' })
   @ApiConsumes('application/json')
-  @ApiBody({ schema: BODY })
+  @jsonBody(explainBody)
   @HttpCode(200)
   @RequireAction('Iam:Read')
   explain(@Body() body: unknown, @Headers('content-type') type: string | undefined): Promise<ExplainAnswer> {

@@ -1,6 +1,6 @@
-import { ALLOW_ANNOTATION, ruleList, rulesAllowedBy, type DocumentError } from '@countersign/contracts';
-import { ProblemError } from '@countersign/platform';
-import { escapePointer, lintRules } from '@countersign/policy-engine';
+import { ALLOW_ANNOTATION, jsonPointer, ruleList, rulesAllowedBy, type DocumentError } from '@countersign/contracts';
+import { ProblemError, countErrors } from '@countersign/platform';
+import { lintRules } from '@countersign/policy-engine';
 import { z } from 'zod';
 import type { GivenDocument } from '../documents/plan-changes';
 
@@ -22,7 +22,7 @@ export const allowQuery = z
  * @throws ProblemError invalid-document for a rule that does not exist
  */
 export function checkAnnotations(given: readonly GivenDocument[], raws: readonly unknown[]): void {
-  const path = `/metadata/annotations/${escapePointer(ALLOW_ANNOTATION)}`;
+  const path = jsonPointer(['metadata', 'annotations', ALLOW_ANNOTATION]);
   const errors = given.flatMap(({ document: { kind, name }, raw }): DocumentError[] =>
     rulesAllowedBy(raw)
       .filter((rule) => !known.has(rule))
@@ -32,5 +32,5 @@ export function checkAnnotations(given: readonly GivenDocument[], raws: readonly
       })),
   );
   if (errors.length === 0) return;
-  throw new ProblemError('invalid-document', errors.length === 1 ? '1 error' : `${errors.length} errors`, { errors });
+  throw new ProblemError('invalid-document', countErrors(errors), { errors });
 }

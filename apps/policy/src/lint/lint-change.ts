@@ -1,5 +1,5 @@
 import { ADMIN_ACTIONS, markAllowed, type Finding, type ParsedDocument } from '@countersign/contracts';
-import { ProblemError } from '@countersign/platform';
+import { ProblemError, countErrors } from '@countersign/platform';
 import { lintDocuments } from '@countersign/policy-engine';
 import { keyOf, type GivenDocument } from '../documents/plan-changes';
 import { checkAnnotations } from './allowed-rules';
@@ -54,8 +54,10 @@ function refuse(refused: readonly Finding[], findings: Finding[], indexOf: (find
     message: describe(finding),
   }));
   const rules = [...new Set(refused.map(({ rule }) => rule))].sort().join(',');
-  const count = errors.length === 1 ? '1 error' : `${errors.length} errors`;
-  throw new ProblemError('lint-failed', `${count}; if that is what you want, allow=${rules}`, { errors, findings });
+  throw new ProblemError('lint-failed', `${countErrors(errors)}; if that is what you want, allow=${rules}`, {
+    errors,
+    findings,
+  });
 }
 
 function describe({ rule, message, admits, fix }: Finding): string {

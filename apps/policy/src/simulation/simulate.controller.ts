@@ -1,16 +1,13 @@
 import type { Socket } from 'node:net';
 import type { SimulationAnswer } from '@countersign/contracts';
-import { Clock, RequireAction } from '@countersign/platform';
+import { Clock, RequireAction, jsonBody } from '@countersign/platform';
 import { Body, Controller, Headers, HttpCode, Post, Req } from '@nestjs/common';
-import { ApiBearerAuth, ApiBody, ApiConsumes, ApiOperation, ApiTags } from '@nestjs/swagger';
-import { z } from 'zod';
+import { ApiBearerAuth, ApiConsumes, ApiOperation, ApiTags } from '@nestjs/swagger';
 import { SimulateDocuments } from './simulate-documents';
 import { parseSimulation, simulationBody } from './simulation-request';
 
 /** The server closes what is silent for longer than its usual answers take. */
 const MAX_SILENCE_MS = 60_000;
-
-const body = z.toJSONSchema(simulationBody, { target: 'openapi-3.0', io: 'input' }) as Record<string, unknown>;
 
 @ApiTags('documents')
 @ApiBearerAuth()
@@ -24,7 +21,7 @@ export class SimulateController {
   @Post()
   @ApiOperation({ summary: 'What candidate documents would change about the exchanges of a time range' })
   @ApiConsumes('application/json')
-  @ApiBody({ schema: body })
+  @jsonBody(simulationBody)
   @HttpCode(200)
   @RequireAction('Iam:Simulate')
   simulate(

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { readDocuments } from '../documents/read-documents';
-import { parseBody, refuseMembers } from '../json-body';
+import { parseQuestion, refuseMembers } from '../json-body';
 import type { TimeRange } from '../recorded/recorded-exchanges';
 
 const DAY_MS = 24 * 60 * 60 * 1000;
@@ -32,7 +32,7 @@ export interface SimulationRequest {
  * @throws ProblemError unsupported-media-type, invalid-parameter, invalid-document, too-large, malformed-request
  */
 export function parseSimulation(body: unknown, contentType: string | undefined, now: number): SimulationRequest {
-  const parsed = parseBody(simulationBody, body, contentType);
+  const parsed = parseQuestion(simulationBody, body, contentType);
   const { documents, prune, owner, to = new Date(now) } = parsed;
   const { from = new Date(to.getTime() - DEFAULT_RANGE_MS) } = parsed;
   if (from > to) throw refuseMembers([{ path: '/from', code: 'invalid_value', message: 'must not be after /to' }]);

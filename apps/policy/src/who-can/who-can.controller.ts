@@ -1,14 +1,11 @@
 import type { WhoCanAnswer } from '@countersign/contracts';
-import { RequireAction } from '@countersign/platform';
+import { RequireAction, jsonBody } from '@countersign/platform';
 import { Body, Controller, Headers, HttpCode, Post } from '@nestjs/common';
-import { ApiBearerAuth, ApiBody, ApiConsumes, ApiOkResponse, ApiOperation, ApiTags } from '@nestjs/swagger';
-import { z } from 'zod';
-import { parseBody } from '../json-body';
+import { ApiBearerAuth, ApiConsumes, ApiOkResponse, ApiOperation, ApiTags } from '@nestjs/swagger';
+import { parseQuestion } from '../json-body';
 import { FindWhoCan } from './find-who-can';
 import { questionSchema } from './question';
 import { whoCanAnswerSchema } from './who-can-answer';
-
-const BODY = z.toJSONSchema(questionSchema, { target: 'openapi-3.0', io: 'input' }) as Record<string, unknown>;
 
 @ApiTags('review')
 @ApiBearerAuth()
@@ -19,11 +16,11 @@ export class WhoCanController {
   @Post()
   @ApiOperation({ summary: 'Who can do this: the roles, what they ask for, and the identities seen that could' })
   @ApiConsumes('application/json')
-  @ApiBody({ schema: BODY })
+  @jsonBody(questionSchema)
   @ApiOkResponse({ description: 'Roles and identities', standardSchema: whoCanAnswerSchema })
   @HttpCode(200)
   @RequireAction('Iam:Read')
   ask(@Body() body: unknown, @Headers('content-type') type: string | undefined): Promise<WhoCanAnswer> {
-    return this.find.answer(parseBody(questionSchema, body, type));
+    return this.find.answer(parseQuestion(questionSchema, body, type));
   }
 }

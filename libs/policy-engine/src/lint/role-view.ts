@@ -1,4 +1,4 @@
-import { escapePointer, compileCondition, type Check } from '../conditions';
+import { compileCondition, jsonPointer, type Check } from '../conditions';
 import type { JwtIssuerDocument, Platform, RoleDocument, RoleSpec } from '../documents';
 import { commonCondition } from '../shorthand/expand-repository';
 import { viewIssuer, type Hosting, type IssuerView } from './issuer-view';
@@ -58,7 +58,7 @@ function toRoleCheck(check: Check): RoleCheck {
 /** `jwt:/a` and `jwt:a` are the same claim. */
 export function claimOf({ attribute: { source, path } }: Check): string | null {
   if (source !== 'jwt') return null;
-  return path.length === 1 ? (path[0] ?? '') : path.map((token) => `/${escapePointer(token)}`).join('');
+  return path.length === 1 ? (path[0] ?? '') : jsonPointer(path);
 }
 
 /** Checks that a token of somebody else cannot pass, of these claims. */

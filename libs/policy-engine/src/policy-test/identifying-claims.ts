@@ -1,3 +1,4 @@
+import { jsonPointer } from '../conditions';
 import type { Claims } from '../decisions';
 import type { Platform } from '../documents';
 import {
@@ -195,11 +196,9 @@ const anyClaims = (claims: Claims): PlatformClaims => ({
 function leavesOf(claims: Claims, claim: string): string[] {
   const value = claimAt(claims, claim);
   if (typeof value !== 'object' || value === null || Array.isArray(value)) return [claim];
-  const base = claim.startsWith('/') ? claim : `/${escape(claim)}`;
-  return Object.keys(value).flatMap((name) => leavesOf(claims, `${base}/${escape(name)}`));
+  const base = claim.startsWith('/') ? claim : jsonPointer([claim]);
+  return Object.keys(value).flatMap((name) => leavesOf(claims, base + jsonPointer([name])));
 }
-
-const escape = (token: string): string => token.replaceAll('~', '~0').replaceAll('/', '~1');
 
 const known: Partial<Record<Platform, PlatformClaims>> = {
   github,
