@@ -1,4 +1,4 @@
-import type { ExplainAnswer, ExplainedCheckAnswer, ExplainedOutcome, NearestMissAnswer } from '@countersign/contracts';
+import type { ExplainAnswer, ExplainedCheck, ExplainedOutcome, NearestMissAnswer } from '@countersign/contracts';
 import { formatTable, paint, printable } from './format';
 import type { Terminal } from './terminal';
 
@@ -76,7 +76,7 @@ function statementsOf(screen: Screen, { statements, permission }: ExplainAnswer)
 }
 
 /** The table is laid out without colour, whose codes would count as width. */
-function checksOf(screen: Screen, checks: readonly ExplainedCheckAnswer[]): string {
+function checksOf(screen: Screen, checks: readonly ExplainedCheck[]): string {
   const rows = checks.map(({ matched, key, operator, expected, actual, present }) => [
     matched ? '✓' : '✗',
     key,

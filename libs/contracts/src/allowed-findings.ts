@@ -1,4 +1,5 @@
-import type { DocumentKind, Finding } from './payloads';
+import type { DocumentKind } from '@countersign/policy-engine';
+import type { Finding } from './payloads';
 
 /** Annotation of a document that names rules of lint whose errors are known and meant: `CS003`, or several with commas. */
 export const ALLOW_ANNOTATION = 'countersign.dev/allow';

@@ -1,3 +1,4 @@
+import type { ExplainedRole, ExplainedStatement, NearestMiss } from '@countersign/policy-engine';
 import type { Finding } from './payloads';
 
 /** The step of an exchange that refused; `record`: the grant was voided since it could not be recorded. */
@@ -12,33 +13,15 @@ export interface ExplainedOutcome {
   detail: string | null;
 }
 
-/** One thing that a role or statement asks for, and what the attempt has. */
-export interface ExplainedCheckAnswer {
-  /** JSON Pointer into the document as it was written. */
-  path: string;
-  /** Canonical spelling. */
-  operator: string;
-  key: string;
-  expected: string[];
-  /** null when there is nothing. */
-  actual: unknown;
-  present: boolean;
-  matched: boolean;
-}
-
-/** The one change of a Role that would admit the attempt. */
-export interface NearestMissAnswer {
-  role: string;
-  failedChecks: number;
-  /** An operation of a JSON Patch (RFC 6902) on the document as it was written; null when no single one admits. */
-  edit: { op: 'add' | 'replace' | 'remove'; path: string; value?: unknown } | null;
+/** The one change of a Role that would admit the attempt; `edit` is one of the document as it was written. */
+export interface NearestMissAnswer extends NearestMiss {
   /** What lint has to say about the edited role that it did not say before. */
   findings: Finding[];
   /** Other subjects of recorded attempts that are denied as it is and would be granted; the time looked at. */
   alsoAdmits: { count: number; sample: string[]; from: string; to: string };
 }
 
-/** Answer of `POST /v1/explain`. */
+/** Answer of `POST /v1/explain`; `path` of a check points into the document as it was written. */
 export interface ExplainAnswer extends ExplainedOutcome {
   /** Name of the JwtIssuer; null when none has this `iss`. */
   issuer: string | null;
@@ -51,17 +34,11 @@ export interface ExplainAnswer extends ExplainedOutcome {
   request: { audience: string[]; scope: string | null; sourceIp: string | null; time: string };
   /** Where the token was refused before any role was considered: what the decision would have been. */
   ifVerified: ExplainedOutcome | null;
-  roles: { name: string; matched: boolean; shadow: boolean; checks: ExplainedCheckAnswer[] }[];
+  roles: ExplainedRole[];
   /** Roles of the issuer that are not shown; they are further away. */
   rolesLeftOut: number;
   /** Of the policies of the granted roles; only when `action` and `resource` were given. */
-  statements: {
-    policy: string;
-    sid: string | null;
-    effect: 'Allow' | 'Deny';
-    applies: boolean;
-    checks: ExplainedCheckAnswer[];
-  }[];
+  statements: ExplainedStatement[];
   /** Whether the token could do what `action` and `resource` say; null when they were not given or nothing is granted. */
   permission: { action: string; resource: string; allowed: boolean } | null;
   nearestMiss: NearestMissAnswer | null;

@@ -1,5 +1,11 @@
 export { ADMIN_ACTIONS, ADMIN_RESOURCE, type AdminAction } from './access';
-export { jsonPointer } from '@countersign/policy-engine';
+export {
+  jsonPointer,
+  type DocumentKind,
+  type ExplainedCheck,
+  type PossibleDenial,
+  type ReachingRole,
+} from '@countersign/policy-engine';
 export { parseDocument, type ParseResult, type ParsedDocument } from './documents';
 export { documentJsonSchema, jsonSchemaNames } from './documents-json-schema';
 export { crossCheck } from './documents-cross-check';
@@ -22,13 +28,7 @@ export {
   type DeliveredEvent,
   type RecordedEvent,
 } from './events';
-export type {
-  ExplainAnswer,
-  ExplainedCheckAnswer,
-  ExplainedOutcome,
-  ExplainStage,
-  NearestMissAnswer,
-} from './explain-payloads';
+export type { ExplainAnswer, ExplainedOutcome, ExplainStage, NearestMissAnswer } from './explain-payloads';
 export {
   authorizeAdmin,
   checkIssuers,
@@ -70,7 +70,6 @@ export {
 export type {
   ApplyAnswer,
   DeliveryAnswer,
-  DocumentKind,
   Finding,
   IntrospectionAnswer,
   IssuerStatus,
@@ -96,6 +95,6 @@ export {
 } from './problems';
 export { REFUSAL_CLASS, type RefusalReason } from './refusals';
 export { permissionsSchema, type Permission } from './permissions';
-export type { SimulatedChange, SimulatedGroup, SimulationAnswer, StatementName } from './simulate-payloads';
+export type { SimulatedChange, SimulatedGroup, SimulationAnswer } from './simulate-payloads';
 export type { StaleAnswer, StaleItem } from './stale-payloads';
-export type { WhoCanAnswer, WhoCanDenial, WhoCanIdentity, WhoCanRole } from './who-can-payloads';
+export type { WhoCanAnswer, WhoCanIdentity } from './who-can-payloads';

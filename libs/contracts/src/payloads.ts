@@ -1,19 +1,14 @@
+import type { DocumentKind, LintFinding } from '@countersign/policy-engine';
+import type { AccessTokenClaims } from '@countersign/tokens';
+
 /** A page of a list; `nextCursor` is opaque and null on the last page. */
 export interface Page<T> {
   items: T[];
   nextCursor: string | null;
 }
 
-export type DocumentKind = 'JwtIssuer' | 'Role' | 'Policy';
-
 /** Something lint or a check has to say about a document. */
-export interface Finding {
-  rule: string;
-  severity: 'error' | 'warning' | 'info';
-  resource: { kind: DocumentKind; name: string };
-  path: string;
-  message: string;
-  admits: string[];
+export interface Finding extends Omit<LintFinding, 'fix'> {
   fix: string | null;
   /** An error that the request or the document itself allows (see docs/lint.md). */
   allowed?: true;
@@ -125,25 +120,7 @@ export interface RevocationAnswer {
 
 /** Answer of `POST /oauth2/introspect` (RFC 7662 §2.2); of anything not active only `active`. */
 export type IntrospectionAnswer =
-  | { active: false }
-  | {
-      active: true;
-      iss: string;
-      sub: string;
-      aud: string | string[];
-      exp: number;
-      iat: number;
-      nbf: number;
-      jti: string;
-      client_id: string;
-      scope?: string;
-      roles: string[];
-      policy: string[];
-      token_type: 'Bearer' | 'DPoP';
-      act?: Record<string, unknown>;
-      cnf?: Record<string, unknown>;
-      authorization_details?: unknown[];
-    };
+  { active: false } | ({ active: true; token_type: 'Bearer' | 'DPoP' } & Omit<AccessTokenClaims, 'fed' | 'parents'>);
 
 /** One item of `GET /v1/signing-keys`. */
 export interface SigningKeyAnswer {

@@ -1,4 +1,5 @@
-import type { DocumentKind, RevisionAnswer } from './payloads';
+import type { DocumentKind } from '@countersign/policy-engine';
+import type { RevisionAnswer } from './payloads';
 
 /** What a revision did to one document; `before` and `after` are whole, so that it can be undone. */
 export interface DocumentChange {

@@ -1,8 +1,4 @@
-/** A statement, by its policy and the name it has there. */
-export interface StatementName {
-  policy: string;
-  sid: string | null;
-}
+import type { StatementReference } from '@countersign/policy-engine';
 
 /** Attempts of one identity whose decision the candidate documents change. */
 export interface SimulatedGroup {
@@ -13,7 +9,7 @@ export interface SimulatedGroup {
   count: number;
   /** Roles and statements that grant: those of the candidate when newly allowed, of today when newly denied. */
   roles: string[];
-  statements: StatementName[];
+  statements: StatementReference[];
   /** Of the attempts, newest first; the lists are capped, `count` is not. */
   eventIds: string[];
 }

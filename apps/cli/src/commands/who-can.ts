@@ -1,4 +1,4 @@
-import type { WhoCanAnswer, WhoCanDenial, WhoCanRole } from '@countersign/contracts';
+import type { PossibleDenial, ReachingRole, WhoCanAnswer } from '@countersign/contracts';
 import { Command } from 'commander';
 import { callApi } from '../api';
 import { formatFields, formatTable, outputOption, paint, print, type Output } from '../format';
@@ -45,7 +45,7 @@ export function formatWhoCan(terminal: Colours, { roles, identities, identityCou
   ].join('');
 }
 
-function formatRole(terminal: Colours, role: WhoCanRole): string {
+function formatRole(terminal: Colours, role: ReachingRole): string {
   const heading = `${paint(terminal, 'green', `role ${role.name}`)}  ${statementName(role)}\n`;
   const who = [...principalLines(role.principal), ...linesOf(role.condition)];
   const fields = [
@@ -56,13 +56,13 @@ function formatRole(terminal: Colours, role: WhoCanRole): string {
   return `${heading}${indented(formatFields(fields))}\n`;
 }
 
-const principalLines = (principal: WhoCanRole['principal']): string[] =>
+const principalLines = (principal: ReachingRole['principal']): string[] =>
   Array.isArray(principal) ? principal : linesOf({ StringEqual: principal ?? {} });
 
 const statementName = ({ policy, sid }: { policy: string; sid: string | null }): string =>
   sid === null ? `by a statement of policy ${policy}` : `by statement ${sid} of policy ${policy}`;
 
-function formatDenial(role: WhoCanRole, denial: WhoCanDenial): string {
+function formatDenial(role: ReachingRole, denial: PossibleDenial): string {
   const through = denial.role === role.name ? '' : `they also have role ${denial.role}, `;
   const conditions = [...linesOf(denial.condition), ...claimLines(denial)];
   const when = conditions.length === 0 ? '' : `: ${conditions.join('; ')}`;
@@ -73,7 +73,7 @@ const claimLines = ({ resourceClaims }: { resourceClaims: string[] }): string[] 
   resourceClaims.length === 0 ? [] : [`the resource fits the claim ${resourceClaims.join(', ')}`];
 
 /** `StringLike jwt:ref  refs/tags/*, refs/heads/main` for each key. */
-const linesOf = (condition: WhoCanRole['statementCondition']): string[] =>
+const linesOf = (condition: ReachingRole['statementCondition']): string[] =>
   Object.entries(condition ?? {}).flatMap(([operator, keys]) =>
     Object.entries(keys).map(([key, values]) => `${operator} ${key}  ${values.join(', ')}`),
   );

@@ -1,5 +1,5 @@
-import type { SimulatedChange, SimulatedGroup, SimulationAnswer, StatementName } from '@countersign/contracts';
-import type { ExchangeDecision } from '@countersign/policy-engine';
+import type { SimulatedChange, SimulatedGroup, SimulationAnswer } from '@countersign/contracts';
+import type { ExchangeDecision, StatementReference } from '@countersign/policy-engine';
 import type { AskedExchange } from '../recorded/recorded-exchange';
 import type { Redecision } from './redecide';
 
@@ -13,7 +13,7 @@ interface Group {
   subject: string;
   count: number;
   roles: Set<string>;
-  statements: Map<string, StatementName>;
+  statements: Map<string, StatementReference>;
   eventIds: string[];
   /** Whose roles and statements are in already. */
   last: ExchangeDecision | null;
