@@ -212,6 +212,17 @@ describe('work', () => {
     await expect(tried.query(slow)).rejects.toThrow(UnavailableError);
     expect(await count(tried)).toEqual({ n: 0 });
   });
+
+  test('batch work costs no statement beside its own, however often it follows itself', async () => {
+    const tried = await ready();
+    const insert = (id: number) => tried.query('INSERT INTO note VALUES ($1, $2)', [id, 'a'], { limitMs: 5_000 });
+    await insert(1);
+    const asked = jest.spyOn(Client.prototype, 'query');
+    for (const id of [2, 3, 4]) await insert(id);
+    expect(asked).toHaveBeenCalledTimes(3);
+    asked.mockRestore();
+    expect(await count(tried)).toEqual({ n: 4 });
+  });
 });
 
 describe('outages', () => {

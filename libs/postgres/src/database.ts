@@ -33,6 +33,7 @@ const ignore = (): void => undefined;
 /** What we need of a `pg` client beyond TypeORM's types. */
 interface PgClient {
   connectionParameters: { query_timeout: number | false };
+  query(sql: string, parameters?: unknown[]): Promise<{ rows: unknown[] }>;
   end(): Promise<void>;
 }
 
@@ -43,6 +44,8 @@ interface PgClient {
  */
 export class Database implements Resource {
   private source: DataSource | undefined;
+  /** What the server gives a statement, by connection, where it is not the usual time; NaN: not known. */
+  private readonly limits = new WeakMap<PgClient, number>();
   private readonly closing = new AbortController();
   private readonly connecting: Promise<void>;
 
@@ -58,10 +61,7 @@ export class Database implements Resource {
 
   /** Parameterised SQL; rows as objects, also those of `UPDATE … RETURNING`. */
   query<Row>(sql: string, parameters: unknown[] = [], limit: Limit = {}): Promise<Row[]> {
-    const read = async (runner: QueryRunner): Promise<Row[]> =>
-      (await runner.query(sql, parameters, true)).records as Row[];
-    if (limit.limitMs === undefined) return this.withRunner(limit, read);
-    return this.inTransaction(limit, read);
+    return this.withRunner(limit, async (_, client) => (await client.query(sql, parameters)).rows as Row[]);
   }
 
   /** TypeORM's manager outside a transaction, on one connection. */
@@ -96,8 +96,6 @@ export class Database implements Resource {
     return this.withRunner(limit, async (runner) => {
       await runner.startTransaction();
       try {
-        if (limit.limitMs !== undefined)
-          await runner.query(`SET LOCAL statement_timeout = ${Math.ceil(limit.limitMs)}`);
         const result = await work(runner);
         await runner.commitTransaction();
         return result;
@@ -109,20 +107,31 @@ export class Database implements Resource {
     });
   }
 
-  private async withRunner<T>({ limitMs }: Limit, work: (runner: QueryRunner) => Promise<T>): Promise<T> {
+  private async withRunner<T>(
+    { limitMs = STATEMENT_LIMIT_MS }: Limit,
+    work: (runner: QueryRunner, client: PgClient) => Promise<T>,
+  ): Promise<T> {
     const runner = this.dataSource().createQueryRunner();
     try {
       const client = (await runner.connect()) as PgClient;
       // Reset at each use, since pooled clients keep it. The server's own limit shall come first.
-      client.connectionParameters.query_timeout =
-        limitMs === undefined ? READ_LIMIT_MS : limitMs + READ_LIMIT_MS - STATEMENT_LIMIT_MS;
-      return await work(runner);
+      client.connectionParameters.query_timeout = limitMs + READ_LIMIT_MS - STATEMENT_LIMIT_MS;
+      await this.limitStatements(client, Math.ceil(limitMs));
+      return await work(runner, client);
     } catch (error) {
       if (isReadTimeout(error)) await discard(runner);
       throw asUnavailable(error);
     } finally {
       await runner.release();
     }
+  }
+
+  /** Connections keep it, so that statements of one kind that follow each other cost no other statement. */
+  private async limitStatements(client: PgClient, limitMs: number): Promise<void> {
+    if ((this.limits.get(client) ?? STATEMENT_LIMIT_MS) === limitMs) return;
+    this.limits.set(client, NaN);
+    await client.query(`SET statement_timeout = ${limitMs}`);
+    this.limits.set(client, limitMs);
   }
 
   private async connect(): Promise<void> {
