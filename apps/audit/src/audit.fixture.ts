@@ -21,6 +21,8 @@ import { AuditConfig } from './config';
 import { AuditDatabase } from './database';
 import { DeliverySettings } from './deliveries/delivery-settings';
 import { LogSettings } from './log/log-settings';
+import { RetentionSettings } from './retention/retention-settings';
+import { GapSettings } from './trail/gap-settings';
 
 export const PUBLIC_URL = 'https://sts.countersign.test';
 const ADMIN_TOKEN = randomBytes(32).toString('hex');
@@ -137,21 +139,34 @@ export interface AuditUnderTest {
 }
 
 interface AuditChanges {
+  /** In the place of the one in PostgreSQL; the service closes it. */
+  stream?: AuditStream;
+  /** A database of before, which is left there. */
+  databaseUrl?: string;
+  gaps?: GapSettings;
   log?: LogSettings;
+  /** How long the trail is kept; for ever unless told. */
+  retentionDays?: number;
   witnesses?: string[];
   http?: Partial<SafeHttpOptions>;
 }
 
+const QUICK_RETENTION = { intervalMs: 50, soonMs: 20, retryMs: 50 };
 const QUICK_DELIVERIES = { pollMs: 20, stopMs: 500, random: () => 0.5 };
 
 /** The whole module behind its real HTTP server, on a database of its own. */
 export async function startAudit(
   server: { url: string },
   changes: Partial<DeliverySettings> = {},
-  { log = new LogSettings(), witnesses = [], http: httpChanges = {} }: AuditChanges = {},
+  { log = new LogSettings(), witnesses = [], http: httpChanges = {}, ...others }: AuditChanges = {},
 ): Promise<AuditUnderTest> {
-  const place = await createTestDatabase(server);
-  const environment = { ...ENVIRONMENT, COUNTERSIGN_WITNESSES: witnesses.join(',') };
+  const { databaseUrl, retentionDays, gaps = new GapSettings() } = others;
+  const place = databaseUrl === undefined ? await createTestDatabase(server) : { url: databaseUrl };
+  const environment = {
+    ...ENVIRONMENT,
+    COUNTERSIGN_WITNESSES: witnesses.join(','),
+    COUNTERSIGN_AUDIT_RETENTION_DAYS: retentionDays === undefined ? '' : String(retentionDays),
+  };
   const logger = new Logger('audit', 'silent');
   const database = new AuditDatabase({ url: place.url, logger });
   const stream = new FailingStream({ query: (sql, parameters) => database.query(sql, parameters), logger });
@@ -169,18 +184,20 @@ export async function startAudit(
       [AuditConfig, new AuditConfig(environment)],
       [AuditDatabase, database],
       [SafeHttp, http],
-      [AuditStream, stream],
+      [AuditStream, others.stream ?? stream],
       [Bus, policy.bus(logger)],
       [AdminAccess, access],
       [Clock, clock],
       [LogSettings, log],
+      [GapSettings, gaps],
+      [RetentionSettings, Object.assign(new RetentionSettings(), QUICK_RETENTION)],
       [DeliverySettings, Object.assign(new DeliverySettings(), QUICK_DELIVERIES, changes)],
     ],
   });
   const stop = async (): Promise<void> => {
     await service.stop();
     await http.close();
-    await place.drop();
+    if ('drop' in place) await place.drop();
   };
   return {
     database,

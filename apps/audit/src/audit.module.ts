@@ -20,6 +20,7 @@ import { EventReader } from './trail/event-reader';
 import { EventsController } from './trail/events.controller';
 import { TrailConsumer } from './trail/trail-consumer';
 import { TrailWriter } from './trail/trail-writer';
+import { GapCheck } from './trail/gap-check';
 import { EndpointAdmin } from './webhooks/endpoint-admin';
 import { EndpointCheck } from './webhooks/endpoint-check';
 import { EndpointEvents } from './webhooks/endpoint-events';
@@ -41,6 +42,7 @@ import { WebhooksController } from './webhooks/webhooks.controller';
     TrailWriter,
     EventReader,
     EventFeed,
+    GapCheck,
     EventExport,
     SubjectKeys,
     Erasures,

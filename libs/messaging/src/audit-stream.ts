@@ -8,6 +8,26 @@ export interface StreamedEvent {
   streamSequence: number;
 }
 
+/** What came over a stream and is no event. */
+export interface UnreadableMessage {
+  streamSequence: number;
+  natsSubject: string;
+  bytes: Uint8Array;
+  storedAt: Date;
+}
+
+/** How far a durable consumer is in its stream, whose numbers leave none out. */
+export interface StreamProgress {
+  /** When the stream was made, RFC 3339: of one that was deleted and made anew it is another. */
+  createdAt: string;
+  /** The newest number of the stream. */
+  last: number;
+  /** The newest one that was handed out. */
+  delivered: number;
+  /** Each event up to here was acknowledged, or is gone from the stream: none of them comes any more. */
+  settled: number;
+}
+
 export interface ConsumeOptions {
   stream: AuditStreamName;
   /** Name under which the place in the stream is remembered; replicas with the same name share the work. */
@@ -16,6 +36,8 @@ export interface ConsumeOptions {
   batchSize: number;
   /** Resolves when the batch is safe elsewhere: it is acknowledged then. Rejects: it comes again, after a pause. */
   handler: (batch: StreamedEvent[]) => Promise<void>;
+  /** The event to hand on in the place of what is none: it is acknowledged with its batch. Without it: put aside. */
+  standIn?: (message: UnreadableMessage) => CloudEvent;
 }
 
 /** The durable streams of audit events: what was acknowledged is delivered to every durable consumer at least once. */
@@ -28,6 +50,15 @@ export abstract class AuditStream implements Resource {
 
   /** Starts consuming; returns at once and goes on, through lost connections, until `close()`. */
   abstract consume(options: ConsumeOptions): void;
+
+  /**
+   * How far a consumer is; null where numbers may be left out (PostgreSQL's, in the embedded mode), so that nothing
+   * follows from a missing one.
+   * @throws UnavailableError
+   */
+  progress(_stream: AuditStreamName, _durable: string): Promise<StreamProgress | null> {
+    return Promise.resolve(null);
+  }
 
   /**
    * Deletes the events of the trail that every consumer has had, where we may: from NATS nobody deletes, and a stream

@@ -1,4 +1,10 @@
-export { AuditStream, type ConsumeOptions, type StreamedEvent } from './audit-stream';
+export {
+  AuditStream,
+  type ConsumeOptions,
+  type StreamedEvent,
+  type StreamProgress,
+  type UnreadableMessage,
+} from './audit-stream';
 export { Bus } from './bus';
 export { BusAdminAccess } from './bus-admin-access';
 export { InProcessBus } from './in-process-bus';

@@ -2,7 +2,7 @@ import { AUDIT_STREAMS, eventSubject, type AuditStreamName, type CloudEvent } fr
 import { UnavailableError, type Logger } from '@countersign/platform';
 import { jetstream, jetstreamManager, type JetStreamClient, type JetStreamManager } from '@nats-io/jetstream';
 import type { NatsConnection } from '@nats-io/transport-node';
-import { AuditStream, type ConsumeOptions } from './audit-stream';
+import { AuditStream, type ConsumeOptions, type StreamProgress } from './audit-stream';
 import { within } from './deadline';
 import { traceHeaders } from './nats-bus';
 import { NatsConsumer } from './nats-consumer';
@@ -44,6 +44,27 @@ export class NatsAuditStream extends AuditStream {
     const consumer = new NatsConsumer(this.link, options, this.logger);
     this.consumers.push(consumer);
     consumer.start();
+  }
+
+  override async progress(stream: AuditStreamName, durable: string): Promise<StreamProgress> {
+    const connection = this.link.connection();
+    const { name } = AUDIT_STREAMS[stream];
+    try {
+      const { manager } = await this.clientsOf(connection);
+      // The stream first: when the consumer has nothing left, it has nothing left of what was there before.
+      const { created, state } = await manager.streams.info(name);
+      const { delivered, ack_floor, num_pending, num_ack_pending } = await manager.consumers.info(name, durable);
+      const isDone = num_pending === 0 && num_ack_pending === 0;
+      return {
+        createdAt: new Date(created).toISOString(),
+        last: state.last_seq,
+        delivered: delivered.stream_seq,
+        // What was deleted at the end moves no floor.
+        settled: isDone ? state.last_seq : ack_floor.stream_seq,
+      };
+    } catch (cause) {
+      throw new UnavailableError('audit-stream', { cause });
+    }
   }
 
   /** Fails while the trail's stream does not exist: nothing could be recorded. */

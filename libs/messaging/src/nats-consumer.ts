@@ -150,13 +150,15 @@ export class NatsConsumer {
     }
   }
 
-  /** What is no event will never be one: it is put aside, or it would come for ever. */
+  /** What is no event will never be one: something stands in for it, or it is put aside; else it would come for ever. */
   private read(message: JsMsg): CloudEvent | undefined {
     try {
       return looseEvent.parse(message.json()) as CloudEvent;
     } catch {
-      const { stream, durable } = this.options;
-      this.logger.error('not an event, put aside', { stream, durable, streamSequence: message.seq });
+      const { stream, durable, standIn } = this.options;
+      const { seq: streamSequence, subject: natsSubject, data: bytes, time: storedAt } = message;
+      this.logger.error('a message is not an event', { stream, durable, streamSequence });
+      if (standIn !== undefined) return standIn({ streamSequence, natsSubject, bytes, storedAt });
       message.term();
       return undefined;
     }

@@ -22,9 +22,9 @@ export class Metrics {
     return existing ?? new Counter({ name, help, labelNames: labels, registers: [this.registry] });
   }
 
-  /** A value of this process that goes up and down, made at first use. */
-  gauge(name: string, help: string): Gauge {
-    const existing = this.registry.getSingleMetric(name) as Gauge | undefined;
-    return existing ?? new Gauge({ name, help, registers: [this.registry] });
+  /** A value of this process that goes up and down, made at first use; `labels` names its labels. */
+  gauge<L extends string = never>(name: string, help: string, labels: L[] = []): Gauge<L> {
+    const existing = this.registry.getSingleMetric(name) as Gauge<L> | undefined;
+    return existing ?? new Gauge({ name, help, labelNames: labels, registers: [this.registry] });
   }
 }

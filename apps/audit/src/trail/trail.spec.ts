@@ -57,6 +57,7 @@ describe('the trail', () => {
     ['a NUL in the data', exchangeEvent({ reason: 'a\u0000b' })],
     ['a lone surrogate in a member name', exchangeEvent({ ['\ud800']: 1 })],
     ['a NUL in the subject', exchangeEvent({}, { subject: '\u0000' })],
+    ['more levels than can be hashed', exchangeEvent({ deep: JSON.parse('['.repeat(4_000) + ']'.repeat(4_000)) })],
     ['a time that is none', exchangeEvent({}, { time: 'yesterday-ish' })],
   ])('is not held up by an event that PostgreSQL refuses: %s', async (_, poison) => {
     const [before, after] = [exchangeEvent(), exchangeEvent()];

@@ -1,0 +1,245 @@
+import { createHash } from 'node:crypto';
+import { AUDIT_STREAMS, type CloudEvent, type RecordedEvent } from '@countersign/contracts';
+import {
+  connectNats,
+  NatsAuditStream,
+  provisionStreams,
+  type ConsumeOptions,
+  type NatsLink,
+} from '@countersign/messaging';
+import { Logger } from '@countersign/platform';
+import { createTestDatabase, eventually, startNats, startPostgres, type TestServer } from '@countersign/testing';
+import { jetstreamManager, type JetStreamManager } from '@nats-io/jetstream';
+import { connect, type NatsConnection } from '@nats-io/transport-node';
+import { exchangeEvent, startAudit, until, type AuditUnderTest } from '../audit.fixture';
+
+const silent = new Logger('test', 'silent');
+const REFUSALS = AUDIT_STREAMS.refusals.name;
+const AUDIT = AUDIT_STREAMS.audit.name;
+const PATIENCE_MS = 180_000;
+const KEPT = 20;
+const QUICK = { gaps: { intervalMs: 10, patienceMs: PATIENCE_MS } };
+
+let postgres: TestServer;
+let nats: TestServer;
+let raw: NatsConnection;
+let manager: JetStreamManager;
+let publisher: { link: NatsLink; stream: NatsAuditStream };
+let database: Awaited<ReturnType<typeof createTestDatabase>>;
+let audit: AuditUnderTest;
+
+/** A consumer that dies before and after its work, as often as told. */
+class FailingNatsStream extends NatsAuditStream {
+  deaths = 0;
+  override consume(options: ConsumeOptions): void {
+    const handler: ConsumeOptions['handler'] = async (batch) => {
+      if (this.deaths-- > 0 && this.deaths % 2 === 0) throw new Error('died before the batch was stored');
+      await options.handler(batch);
+      if (this.deaths-- > 0) throw new Error('died before the batch was acknowledged');
+    };
+    super.consume({ ...options, batchSize: 3, handler });
+  }
+}
+
+function openStream(): { link: NatsLink; stream: FailingNatsStream } {
+  const link = connectNats({ url: nats.url, service: 'test', logger: silent });
+  return { link, stream: new FailingNatsStream(link, silent) };
+}
+
+const start = async (stream = openStream().stream): Promise<void> => {
+  audit = await startAudit(postgres, {}, { ...QUICK, stream, databaseUrl: database.url });
+};
+
+async function append(to: 'audit' | 'refusals', count: number): Promise<string[]> {
+  const events = Array.from({ length: count }, () => exchangeEvent());
+  for (const event of events) await eventually(() => publisher.stream.append(to, event));
+  return events.map(({ id }) => id);
+}
+
+const events = async (query = ''): Promise<RecordedEvent[]> =>
+  (await audit.call('GET', `/v1/events?limit=500${query}`)).body.items;
+const exchanges = async (): Promise<string[]> =>
+  (await events('&type=dev.countersign.exchange.granted.v1')).map(({ id }) => id).reverse();
+const stored = (count: number): Promise<string[]> =>
+  until(`${count} exchanges`, async () => {
+    const ids = await exchanges();
+    return ids.length >= count && ids;
+  });
+const reports = (): Promise<CloudEvent[]> => events('&type=dev.countersign.audit.gap_found.v1');
+const restarts = (): Promise<CloudEvent[]> => events('&type=dev.countersign.audit.stream_restarted.v1');
+const missing = (stream: 'audit' | 'refusals'): Promise<number> =>
+  audit.metric(`countersign_audit_stream_gap_events\\{stream="${stream}"\\}`);
+
+/** Until a look has noted what is settled at this time. */
+const look = (): Promise<unknown> =>
+  until('a look', async () => {
+    const sql = 'SELECT bool_and(settled_at >= to_timestamp($1::float8)) AS done FROM audit.stream_progress';
+    const [row] = await audit.rows<{ done: boolean | null }>(sql, [(audit.clock.now() - PATIENCE_MS) / 1000]);
+    return row?.done;
+  });
+
+/** Until all that was settled when it began has been judged. */
+async function judge(): Promise<void> {
+  for (let round = 0; round < 2; round += 1) {
+    await look();
+    audit.clock.added += 2 * PATIENCE_MS;
+  }
+  await look();
+}
+
+beforeAll(async () => {
+  postgres = await startPostgres();
+  nats = await startNats();
+  raw = await connect({ servers: nats.url, reconnectTimeWait: 50, maxReconnectAttempts: -1 });
+  manager = await jetstreamManager(raw);
+});
+afterAll(async () => {
+  await raw.close();
+  await nats.stop();
+  await postgres.stop();
+});
+beforeEach(async () => {
+  database = await createTestDatabase(postgres);
+  publisher = openStream();
+  await provisionStreams(publisher.link, { replicas: 1, mostRefusals: KEPT });
+});
+afterEach(async () => {
+  await audit.stop();
+  await publisher.stream.close();
+  for (const name of [AUDIT, REFUSALS]) await manager.streams.delete(name);
+  await database.drop();
+});
+
+describe('an event that a stream had and the trail never got', () => {
+  test.each<[string, number[], [string, string][]]>([
+    ['the first', [1], [['1', '1']]],
+    [
+      'some in the middle',
+      [3, 4, 6],
+      [
+        ['3', '4'],
+        ['6', '6'],
+      ],
+    ],
+    ['the last', [7, 8], [['7', '8']]],
+  ])('is reported once, and holds up no other: %s', async (_, deleted, gaps) => {
+    const ids = await append('refusals', 8);
+    for (const sequence of deleted) await manager.streams.deleteMessage(REFUSALS, sequence);
+    await start();
+    expect(await stored(8 - deleted.length)).toEqual(ids.filter((_id, index) => !deleted.includes(index + 1)));
+    await judge();
+    const found = await until('the report', async () => (await reports()).length >= gaps.length && reports());
+    expect(found.map(({ data }) => [data.stream, data.from, data.to]).reverse()).toEqual(
+      gaps.map((gap) => [REFUSALS, ...gap]),
+    );
+    expect([await missing('refusals'), await missing('audit')]).toEqual([deleted.length, 0]);
+    await judge();
+    expect(await reports()).toHaveLength(gaps.length);
+  });
+
+  test('is reported when it was dropped before it was read, as old refusals are', async () => {
+    const ids = await append('refusals', KEPT + 5);
+    await start();
+    expect(await stored(KEPT)).toEqual(ids.slice(5));
+    await judge();
+    expect((await reports()).map(({ data }) => [data.from, data.to])).toEqual([['1', '5']]);
+  });
+
+  test('is reported when the database is an older one, and counts no more once it has come after all', async () => {
+    const ids = await append('audit', 5);
+    await start();
+    await stored(5);
+    await until(
+      'the acknowledgements',
+      async () => (await manager.consumers.info(AUDIT, 'audit')).ack_floor.stream_seq === 5,
+    );
+    await audit.stop();
+    await database.drop();
+    database = await createTestDatabase(postgres);
+    await start();
+    await judge();
+    expect((await reports()).map(({ data }) => [data.stream, data.from, data.to])).toEqual([[AUDIT, '1', '5']]);
+    expect(await missing('audit')).toBe(5);
+    await manager.consumers.delete(AUDIT, 'audit');
+    expect((await stored(5)).sort()).toEqual(ids.sort());
+    await until('nothing missing', async () => (await missing('audit')) === 0);
+    await judge();
+    expect(await reports()).toHaveLength(1);
+  });
+
+  test('is not reported again after a restart', async () => {
+    await append('refusals', 3);
+    await manager.streams.deleteMessage(REFUSALS, 2);
+    await start();
+    await judge();
+    await audit.stop();
+    await start();
+    expect(await until('the metric', async () => (await missing('refusals')) || null)).toBe(1);
+    await judge();
+    expect(await reports()).toHaveLength(1);
+  });
+});
+
+test('what comes again and out of order, and what a killed server brings again, is no gap', async () => {
+  const { stream } = openStream();
+  stream.deaths = 9;
+  const first = await append('audit', 30);
+  await start(stream);
+  await until('the deaths', () => stream.deaths <= 0);
+  await nats.kill();
+  await nats.restart();
+  const ids = [...first, ...(await append('audit', 10))];
+  expect((await stored(40)).sort()).toEqual(ids.sort());
+  await judge();
+  await audit.stop();
+  await start();
+  await append('audit', 1);
+  await stored(41);
+  await judge();
+  expect(await Promise.all([reports(), restarts(), missing('audit')])).toEqual([[], [], 0]);
+});
+
+test('a stream that was made anew is reported once, and read from its beginning', async () => {
+  await append('audit', 5);
+  await start();
+  await stored(5);
+  await judge();
+  await manager.streams.delete(AUDIT);
+  await provisionStreams(publisher.link, { replicas: 1 });
+  await append('audit', 3);
+  await stored(8);
+  await judge();
+  await judge();
+  const [restart, ...more] = await restarts();
+  expect([restart?.data, more]).toEqual([expect.objectContaining({ stream: AUDIT, readUpTo: '5' }), []]);
+  expect(await reports()).toEqual([]);
+});
+
+test('what is no event has a place in the trail without a word of it, and holds up nothing behind it', async () => {
+  const secret = `Bearer ${'s3cret'.repeat(5)}`;
+  const deep = JSON.stringify(exchangeEvent()).replace(
+    '"data":{',
+    `"data":{"deep":${'['.repeat(9_000)}${']'.repeat(9_000)},`,
+  );
+  const odd = JSON.stringify({ ...exchangeEvent(), type: 'a\u0000b', id: 'c\u0000d' });
+  const garbage = ['', secret, 'null', '{}', '['.repeat(50_000), Buffer.from([0xff, 0xfe, 0x00]), deep, odd];
+  for (const bytes of garbage) await manager.jetstream().publish('countersign.audit.exchange.granted', bytes);
+  const ids = await append('audit', 1);
+  await start();
+  expect(await stored(ids.length)).toEqual(expect.arrayContaining(ids));
+  const found = await events('&outcome=unreadable');
+  expect(found.map(({ data }) => data.reason).sort()).toEqual([
+    ...Array<string>(6).fill('not_an_event'),
+    ...Array<string>(2).fill('not_storable'),
+  ]);
+  expect(found.find(({ data }) => data.streamSequence === '2')?.data).toMatchObject({
+    stream: AUDIT,
+    natsSubject: 'countersign.audit.exchange.granted',
+    bytes: secret.length,
+    sha256: createHash('sha256').update(secret).digest('hex'),
+  });
+  expect(JSON.stringify(found)).not.toContain('s3cret');
+  expect(await audit.metric('countersign_audit_unreadable_messages_total\\{stream="audit"\\}')).toBe(6);
+  await judge();
+  expect(await Promise.all([reports(), missing('audit')])).toEqual([[], 0]);
+});
