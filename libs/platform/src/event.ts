@@ -1,6 +1,6 @@
-import { randomBytes } from 'node:crypto';
 import type { CloudEvent, EventType } from '@countersign/contracts';
-import { scrubTokens } from '@countersign/tokens';
+import { looksLikeToken, scrubTokens } from '@countersign/tokens';
+import { pooledRandom } from './pooled-random';
 import { traceparent, type Trace } from './trace';
 
 const MAX_DEPTH = 8;
@@ -23,10 +23,21 @@ interface Budget {
 
 const budgetOf = (left: number): Budget => ({ left, changed: false });
 
-const bytesOf = (value: unknown): number => Buffer.byteLength(JSON.stringify(value));
+/** Visible ASCII and spaces but for what JSON escapes: as long in JSON as it is here, and nothing to mend. */
+const PLAIN = /^[ !#-[\]-~]*$/;
+
+const bytesOf = (text: string): number =>
+  PLAIN.test(text) ? text.length + 2 : Buffer.byteLength(JSON.stringify(text));
 
 /** NUL and lone surrogates break jsonb; long text breaks budgets; tokens have no place in a record. */
 function sanitizeText(text: string, budget: Budget): string {
+  const isShort = text.length <= MAX_TEXT && text.length + 2 <= budget.left;
+  if (!isShort || !PLAIN.test(text) || looksLikeToken(text)) return mendText(text, budget);
+  budget.left -= text.length + 2;
+  return text;
+}
+
+function mendText(text: string, budget: Budget): string {
   const clean = (part: string): string => part.replace(/\p{Surrogate}/gu, '\ufffd').replaceAll('\u0000', '\ufffd');
   const capped = clean(scrubTokens(text.slice(0, MAX_TEXT)));
   const bytes = bytesOf(capped);
@@ -83,8 +94,7 @@ function sanitizeValue(value: unknown, depth: number, budget: Budget): unknown {
  */
 function sanitizeData(data: Record<string, unknown>): Record<string, unknown> {
   const members = Object.entries(data).map(([name, value]) => {
-    const sanitized = within(value, DATA_BYTES);
-    return { name, value, ...sanitized, bytes: bytesOf(sanitized.clean) };
+    return { name, value, ...within(value, DATA_BYTES) };
   });
   let left = DATA_BYTES;
   let waiting = members.length;
@@ -98,17 +108,17 @@ function sanitizeData(data: Record<string, unknown>): Record<string, unknown> {
   return shortened.length === 0 ? clean : { ...clean, shortened };
 }
 
-function within(value: unknown, bytes: number): { clean: unknown; changed: boolean } {
-  const budget = budgetOf(bytes);
+function within(value: unknown, most: number): { clean: unknown; changed: boolean; bytes: number } {
+  const budget = budgetOf(most);
   const clean = sanitizeValue(value, 0, budget);
-  return { clean, changed: budget.changed };
+  return { clean, changed: budget.changed, bytes: most - budget.left };
 }
 
 /**
  * A UUID version 7 (RFC 9562 §5.7): sorts by time. `random`: 16 bytes, of which 74 bits are taken; a hash of what it is
  * for makes the same one again.
  */
-export function uuidV7(milliseconds: number, random: Buffer = randomBytes(16)): string {
+export function uuidV7(milliseconds: number, random: Buffer = pooledRandom(16)): string {
   const bytes = Buffer.from(random.subarray(0, 16));
   bytes.writeUIntBE(milliseconds, 0, 6);
   bytes.writeUInt8((bytes.readUInt8(6) & 0x0f) | 0x70, 6);

@@ -1,5 +1,6 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
-import { randomBytes, randomUUID } from 'node:crypto';
+import { randomUUID } from 'node:crypto';
+import { pooledRandom } from './pooled-random';
 
 /** Where a piece of work belongs: our trace (W3C Trace Context, 32 and 16 hex digits) and the caller's request id. */
 export interface Trace {
@@ -16,8 +17,8 @@ const TRACEPARENT = /^00-([0-9a-f]{32})-([0-9a-f]{16})-[0-9a-f]{2}$/;
 /** A new trace of our own; the caller's request id is kept when it is at most 128 safe characters. */
 export function newTrace(requestId?: unknown): Trace {
   return {
-    traceId: randomBytes(16).toString('hex'),
-    spanId: randomBytes(8).toString('hex'),
+    traceId: pooledRandom(16).toString('hex'),
+    spanId: pooledRandom(8).toString('hex'),
     requestId: typeof requestId === 'string' && SAFE_REQUEST_ID.test(requestId) ? requestId : randomUUID(),
   };
 }

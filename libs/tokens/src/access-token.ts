@@ -1,9 +1,9 @@
-import { calculateJwkThumbprint, CompactSign, CryptoKey, exportJWK, generateKeyPair, importJWK } from 'jose';
+import { calculateJwkThumbprint, exportJWK, generateKeyPair } from 'jose';
 import { audiencesOf, isAcceptedType, isNumericDate } from './claim-rules';
 import { parseCompactToken } from './compact-form';
 import { selectKey } from './key-selection';
 import { TokenRefusalReason } from './refusal-reasons';
-import { hasValidSignature } from './signature';
+import { hasValidSignature, signCompact } from './signature';
 import { isObject } from './strict-json';
 import {
   AccessTokenClaims,
@@ -41,14 +41,9 @@ const checks: readonly Check[] = [
   ['claims', isOurs],
 ];
 
-const signingKeys = new WeakMap<PrivateJwk, Promise<CryptoKey>>();
-
 /** A compact JWS of the claims, `typ: at+jwt`. The imported key is remembered per `privateJwk` object. */
-export async function signAccessToken(input: { claims: AccessTokenClaims; key: SigningKey }): Promise<string> {
-  const { claims, key } = input;
-  const header = { alg: key.alg, typ: accessTokenType, kid: key.kid };
-  const payload = new TextEncoder().encode(JSON.stringify(claims));
-  return new CompactSign(payload).setProtectedHeader(header).sign(await importedSigningKey(key));
+export function signAccessToken({ claims, key }: { claims: AccessTokenClaims; key: SigningKey }): string {
+  return signCompact({ alg: key.alg, typ: accessTokenType, kid: key.kid }, claims, key.privateJwk);
 }
 
 /** A new signing key; `kid` is its RFC 7638 thumbprint. RSA keys have 3072 bits. */
@@ -65,7 +60,7 @@ export async function generateSigningKey(alg: SigningAlgorithm): Promise<Generat
  * Verifies one of our own access tokens (RFC 9068 section 4): `at+jwt`, our key under the algorithm it was
  * made for, our `iss`, times with a leeway of 5 s, and `audience` unless that is null.
  */
-export async function verifyAccessToken(input: VerifyAccessTokenInput): Promise<VerifyAccessTokenResult> {
+export function verifyAccessToken(input: VerifyAccessTokenInput): VerifyAccessTokenResult {
   const result = parseCompactToken(input.token, accessTokenLimits);
   if (!result.ok) return { ok: false, reason: result.reason };
   const { parsed } = result;
@@ -73,18 +68,10 @@ export async function verifyAccessToken(input: VerifyAccessTokenInput): Promise<
   const selection = selectKey(parsed, { keys: input.keys, allowMissingKid: false });
   if (!selection.ok) return { ok: false, reason: selection.reason };
   if (selection.key.alg !== parsed.alg) return { ok: false, reason: 'key_alg' };
-  if (!(await hasValidSignature(parsed, selection.key))) return { ok: false, reason: 'verify' };
+  if (!hasValidSignature(parsed, selection.key)) return { ok: false, reason: 'verify' };
   const broken = checks.find(([, holds]) => !holds(parsed.claims, input));
   if (broken !== undefined) return { ok: false, reason: broken[0] };
   return { ok: true, claims: parsed.claims as unknown as AccessTokenClaims };
-}
-
-function importedSigningKey({ alg, privateJwk }: SigningKey): Promise<CryptoKey> {
-  const known = signingKeys.get(privateJwk);
-  if (known !== undefined) return known;
-  const importing = importJWK({ ...privateJwk, alg }, alg) as Promise<CryptoKey>;
-  signingKeys.set(privateJwk, importing);
-  return importing;
 }
 
 function isAddressedTo(audiences: readonly string[], audience: string | null): boolean {

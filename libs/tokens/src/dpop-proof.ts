@@ -62,7 +62,7 @@ export async function verifyDpopProof(input: DpopProofInput): Promise<DpopProofR
   if (typeof alg !== 'string' || !dpopAlgorithms.includes(alg)) return { ok: false, reason: 'alg' };
   const key = publicKey(jwk, alg);
   if (key === null) return { ok: false, reason: 'jwk' };
-  if (!(await hasValidSignature({ token: input.proof, alg }, key))) return { ok: false, reason: 'signature' };
+  if (!hasValidSignature({ token: input.proof, alg }, key)) return { ok: false, reason: 'signature' };
   const claims = compact.payload.value;
   const broken = checks.find(([, holds]) => !holds(claims, input));
   if (broken !== undefined) return { ok: false, reason: broken[0] };

@@ -9,13 +9,13 @@ import { IssuerRules, ParsedToken, VerifiedSubject, VerifySubjectTokenInput, Ver
  * the claims' types, times, platform and audience (RFC 7519 section 7.2, RFC 8725). `reason` names the first
  * check that failed. Nothing about the token may be believed before this answered ok.
  */
-export async function verifySubjectToken(input: VerifySubjectTokenInput): Promise<VerifySubjectTokenResult> {
+export function verifySubjectToken(input: VerifySubjectTokenInput): VerifySubjectTokenResult {
   const { parsed, issuer, keys, rejectedKeys, now } = input;
   if (parsed.iss !== issuer.iss) return { ok: false, reason: 'issuer_unknown' };
   if (!issuer.algorithms.includes(parsed.alg)) return { ok: false, reason: 'alg' };
   const selection = selectKey(parsed, { keys, rejectedKeys, allowMissingKid: issuer.allowMissingKid });
   if (!selection.ok) return selection;
-  if (!(await hasValidSignature(parsed, selection.key))) return { ok: false, reason: 'verify' };
+  if (!hasValidSignature(parsed, selection.key)) return { ok: false, reason: 'verify' };
   if (!isAcceptedType(parsed.typ, issuer.typ)) return { ok: false, reason: 'typ' };
   const reason = claimRefusal(parsed.claims, issuer, now);
   return reason === null ? { ok: true, subject: toSubject(parsed, issuer) } : { ok: false, reason };

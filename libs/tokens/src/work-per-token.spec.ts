@@ -1,4 +1,4 @@
-import { webcrypto } from 'node:crypto';
+import crypto from 'node:crypto';
 import { intakeKeys, IssuerRules, Jwk, parseSubjectToken, verifySubjectToken } from './index';
 import { claims, encode, issuer, KeyPair, mint, newKey, now } from './tokens.fixture';
 
@@ -6,8 +6,8 @@ import { claims, encode, issuer, KeyPair, mint, newKey, now } from './tokens.fix
 
 let pair: KeyPair;
 let keys: Jwk[];
-const verifications = jest.spyOn(webcrypto.subtle, 'verify');
-const imports = jest.spyOn(webcrypto.subtle, 'importKey');
+const verifications = jest.spyOn(crypto, 'verify');
+const imports = jest.spyOn(crypto, 'createPublicKey');
 
 beforeAll(async () => {
   pair = await newKey('a2', 'ES256');
@@ -22,22 +22,22 @@ beforeEach(() => {
 const head = { alg: 'ES256', kid: 'a2' };
 const token = (changes: Record<string, unknown> = {}): string => mint(head, claims(changes), pair);
 
-async function present(text: string, rules: Partial<IssuerRules> = {}): Promise<boolean> {
+function present(text: string, rules: Partial<IssuerRules> = {}): boolean {
   const result = parseSubjectToken(text);
   if (!result.ok) return false;
-  return (await verifySubjectToken({ parsed: result.parsed, issuer: issuer(rules), keys, now })).ok;
+  return verifySubjectToken({ parsed: result.parsed, issuer: issuer(rules), keys, now }).ok;
 }
 
 const work = () => ({ verifications: verifications.mock.calls.length, imports: imports.mock.calls.length });
 
-it('a key is imported once, however many tokens it verifies, and each token is verified anew (JWT-48)', async () => {
+it('a key is imported to be judged and to be used, however many tokens it verifies, and each token is verified anew (JWT-48)', () => {
   const repeated = token();
-  for (let count = 0; count < 20; count++) expect(await present(repeated)).toBe(true);
-  expect(work()).toEqual({ verifications: 20, imports: 1 });
+  for (let count = 0; count < 20; count++) expect(present(repeated)).toBe(true);
+  expect(work()).toEqual({ verifications: 20, imports: 2 });
 });
 
-it('one signature is verified for a token that its claims refuse', async () => {
-  expect(await present(token({ aud: 'https://other.test' }))).toBe(false);
+it('one signature is verified for a token that its claims refuse', () => {
+  expect(present(token({ aud: 'https://other.test' }))).toBe(false);
   expect(work().verifications).toBe(1);
 });
 
@@ -55,7 +55,7 @@ it.each<[string, () => string, Partial<IssuerRules>]>([
   ['has an algorithm that the issuer does not use', () => token(), { algorithms: ['RS256'] }],
   ['names another key', () => mint({ ...head, kid: 'a3' }, claims(), pair), {}],
   ['names no key', () => mint({ alg: 'ES256' }, claims(), pair), {}],
-])('no key is touched for a token that %s', async (_, text, rules) => {
-  expect(await present(text(), rules)).toBe(false);
+])('no key is touched for a token that %s', (_, text, rules) => {
+  expect(present(text(), rules)).toBe(false);
   expect(work()).toEqual({ verifications: 0, imports: 0 });
 });

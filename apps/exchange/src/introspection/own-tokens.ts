@@ -27,7 +27,7 @@ export class OwnTokens {
     const { publicUrl } = this.config;
     const keys = this.signingKeys.verificationKeys();
     const now = Math.floor(Date.now() / 1000);
-    const verified = await verifyAccessToken({ token, keys, publicUrl, audience: null, now });
+    const verified = verifyAccessToken({ token, keys, publicUrl, audience: null, now });
     return verified.ok ? verified.claims : null;
   }
 }

@@ -59,7 +59,7 @@ export class SigningKeys implements OnApplicationBootstrap, OnApplicationShutdow
   }
 
   /** Signs with the active key; UnavailableError while there is none, or none that is known to be active still. */
-  async sign(claims: AccessTokenClaims): Promise<string> {
+  sign(claims: AccessTokenClaims): string {
     return signAccessToken({ claims, key: this.signingKey() });
   }
 

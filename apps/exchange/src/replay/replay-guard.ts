@@ -1,5 +1,4 @@
-import { randomBytes } from 'node:crypto';
-import { Metrics, UnavailableError } from '@countersign/platform';
+import { Metrics, pooledRandom, UnavailableError } from '@countersign/platform';
 import { ExpiringStore } from '@countersign/redis';
 import type { VerifiedSubject } from '@countersign/tokens';
 import { Injectable } from '@nestjs/common';
@@ -35,7 +34,7 @@ export class ReplayGuard {
   /** Throws Refusal (replayed, replay_state_lost) or UnavailableError; resolves when the use is ours. */
   async reserve(subject: VerifiedSubject, traceId: string): Promise<Use> {
     // The same id would be the same use: nothing that a caller could repeat may make it up alone.
-    const id = `${traceId}.${randomBytes(8).toString('base64url')}`;
+    const id = `${traceId}.${pooledRandom(8).toString('base64url')}`;
     const use = { key: KEY_PREFIX + subject.replayKey, id };
     try {
       await this.take(use, subject);

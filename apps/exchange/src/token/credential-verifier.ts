@@ -28,7 +28,7 @@ export class CredentialVerifier {
   /** `now` in epoch seconds. Throws Refusal or UnavailableError. */
   async verify(parsed: ParsedToken, now: number): Promise<VerifiedCredential> {
     const { issuer, keys, rejectedKeys } = await this.verificationKeys.find(parsed);
-    const verified = await verifySubjectToken({ parsed, issuer, keys, rejectedKeys, now });
+    const verified = verifySubjectToken({ parsed, issuer, keys, rejectedKeys, now });
     if (!verified.ok) throw refuseToken(verified.reason);
     return { issuer, subject: verified.subject };
   }

@@ -47,7 +47,7 @@ export class NarrowToken {
     if (request.actorToken !== null) throw refuseToken('actor_not_allowed', 'an access token has its actor already');
     const { publicUrl } = this.config;
     const keys = this.signingKeys.verificationKeys();
-    const verified = await verifyAccessToken({ token: request.subjectToken, keys, publicUrl, audience: null, now });
+    const verified = verifyAccessToken({ token: request.subjectToken, keys, publicUrl, audience: null, now });
     if (!verified.ok) throw refuseToken(verified.reason);
     const { claims } = verified;
     attempt.subject = subjectOf(claims);

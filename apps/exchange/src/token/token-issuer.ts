@@ -41,7 +41,7 @@ export class TokenIssuer {
     let signed = false;
     try {
       for (const subject of singleUse) uses.push(await this.replay.reserve(subject, attempt.trace.traceId));
-      const token = await this.signingKeys.sign(claims);
+      const token = this.signingKeys.sign(claims);
       signed = true;
       await this.trail.granted(attempt, claims);
       return answer(attempt, token, { claims, expiresIn });

@@ -116,7 +116,7 @@ describe('POST /access/v1/evaluation', () => {
     const expired = await service.token({ policy: ['reports'], exp: past });
     const [, payload = ''] = (await service.token({ policy: ['reports'] })).split('.');
     const claims = JSON.parse(Buffer.from(payload, 'base64url').toString()) as never;
-    const tokens = [expired, await signAccessToken({ claims, key: stranger }), 'not-a-token'];
+    const tokens = [expired, signAccessToken({ claims, key: stranger }), 'not-a-token'];
     for (const token of tokens) expect((await ask(tokenQuestion(token))).body).toEqual({ decision: false });
     const events = (await denials()).slice(-3);
     expect(events.map(({ data }) => data['reason'])).toEqual(Array(3).fill('token_not_valid'));

@@ -128,7 +128,7 @@ function identify(input: DecideAccessInput): Promise<Identity | null> | Identity
 async function identifyToken({ evaluation, publicUrl, keys, now }: DecideAccessInput): Promise<Identity | null> {
   const token = evaluation.subject.id;
   // Meant for the enforcement point's own audience, which only it knows; it has to check that itself.
-  const verified = await verifyAccessToken({ token, keys: await keys(), publicUrl, audience: null, now });
+  const verified = verifyAccessToken({ token, keys: await keys(), publicUrl, audience: null, now });
   if (!verified.ok || !(await isProven(verified.claims, evaluation, now))) return null;
   const { sub, jti, roles, policy, aud, fed, authorization_details: limitedTo } = verified.claims;
   return {

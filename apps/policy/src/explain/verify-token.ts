@@ -42,7 +42,7 @@ export class VerifyToken {
     if (answer.status === 'unavailable') throw new UnavailableError('discovery', { retryAfterSeconds: 5 });
     if (answer.status !== 'found') return answer.status;
     const { issuer, keys, rejectedKeys } = answer;
-    const verified = await verifySubjectToken({ parsed, issuer, keys, rejectedKeys, now });
+    const verified = verifySubjectToken({ parsed, issuer, keys, rejectedKeys, now });
     return verified.ok ? null : verified.reason;
   }
 }
