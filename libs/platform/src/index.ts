@@ -11,6 +11,7 @@ export { UnavailableError, type DependencyName, type Resource } from './resource
 export { endOnConfigError, runService } from './run';
 export { SealError, derivePurposeKey, ed25519Key, seal, unseal, type SealPurpose } from './seal';
 export { startService, type Provided, type RunningService, type ServiceOptions } from './service';
+export { pooledRandom } from './pooled-random';
 export { currentTrace, newTrace, runInTrace, traceFromHeaders, traceparent, type Trace } from './trace';
 export {
   ConfigError,
