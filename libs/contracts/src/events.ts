@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { jsonObject } from './json-object';
 import { permissionsSchema } from './permissions';
 
 /** Types of the events in the trail; `docs/events.md` lists the same ones. */
@@ -56,10 +57,8 @@ export const exchangeEventDataSchema = z.object({
   reason: z.string().nullable(),
   detail: z.string().nullable(),
   decision: eventDecisionSchema.nullable(),
-  claims: z.record(z.string(), z.unknown()).nullable(),
-  unverified: z
-    .object({ header: z.record(z.string(), z.unknown()), claims: z.record(z.string(), z.unknown()) })
-    .nullable(),
+  claims: jsonObject.nullable(),
+  unverified: z.object({ header: jsonObject, claims: jsonObject }).nullable(),
   token: z.object({ jti: z.string(), exp: z.string(), aud: names }).nullable(),
   request: z.object({
     audience: names,

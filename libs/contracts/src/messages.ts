@@ -1,5 +1,6 @@
 import type { Jwk, KeyRejectionReason } from '@countersign/tokens';
 import { z } from 'zod';
+import { jsonObject } from './json-object';
 import { permissionsSchema } from './permissions';
 
 /** A request between services: who asks waits at most `timeoutMs`; one replica of the group answers. */
@@ -16,7 +17,6 @@ export interface AnnouncementContract<T> {
   payload: z.ZodType<T>;
 }
 
-const json = z.record(z.string(), z.unknown());
 const names = z.array(z.string());
 /** A public key as JWK (RFC 7517); members beyond `kty` are the business of libs/tokens. */
 const jwk = z.custom<Jwk>((value) => typeof value === 'object' && value !== null && 'kty' in value);
@@ -57,7 +57,7 @@ export type TrustedIssuer = z.infer<typeof trustedIssuerSchema>;
 export const issuerRegistrationSchema = trustedIssuerSchema.extend({
   issInternal: z.string().nullable(),
   jwksUri: z.string().nullable(),
-  jwks: z.object({ keys: z.array(json) }).nullable(),
+  jwks: z.object({ keys: z.array(jsonObject) }).nullable(),
   caCertificate: z.string().nullable(),
   disabled: z.boolean(),
 });
@@ -150,7 +150,7 @@ export const decideExchange = request(
   'policy.decide',
   z.object({
     issuer: z.string(),
-    claims: json,
+    claims: jsonObject,
     audiences: names,
     /** Narrowing from `scope` (`role:`, `policy:`); null where the caller named none. */
     roles: names.nullable(),
@@ -173,7 +173,7 @@ export const narrowToken = request(
     /** `authorization_details` that the token has already. */
     limitedTo: permissionsSchema.nullable(),
     /** The token's `fed.claims`, `iss` and `sub`. */
-    claims: json,
+    claims: jsonObject,
     sourceIp: z.string().nullable(),
     now: z.number(),
   }),
@@ -198,7 +198,7 @@ export const authorizeAdmin = request(
     policies: names,
     /** Roles of the token: their `trustedIps` limit from where it may be used. */
     roles: names.optional(),
-    claims: json,
+    claims: jsonObject,
     action: z.string(),
     resource: z.string(),
     /** `authorization_details` of the token. */
@@ -244,7 +244,7 @@ export const checkToken = request(
     iss: z.string(),
     roles: names,
     /** What revocation by claim looks at: the carried claims, with the subject token's `sub` and `jti`. */
-    claims: json,
+    claims: jsonObject,
     iat: z.number(),
     exp: z.number(),
     /** Whether this is a use to be counted against `maxUses`; nothing is counted of a revoked token. */
