@@ -22,9 +22,15 @@ async function count(limiter: RateLimiterAbstract, key: string): Promise<void> {
   await limiter.penalty(key, 1).catch(() => undefined);
 }
 
+/** How long what the other replicas counted may be unknown here. */
+const FRESH_MS = 1_000;
+const MOST_KEYS = 10_000;
+
 /** Counts in Redis, shared by all replicas; in memory, each replica for itself, while Redis is away. */
 export class RedisFailureLimiter extends FailureLimiter {
   private readonly limiter: RateLimiterRedis;
+  /** What was found lately, so that honest traffic does not ask for each request; own failures are known at once. */
+  private readonly known = new Map<string, { seconds: Promise<number>; until: number }>();
 
   constructor(
     link: RedisLink,
@@ -41,11 +47,18 @@ export class RedisFailureLimiter extends FailureLimiter {
   }
 
   blockedFor(key: string): Promise<number> {
-    return blockedFor(this.limiter, key, this.budget.points);
+    const now = performance.now();
+    const known = this.known.get(key);
+    if (known !== undefined && now < known.until) return known.seconds;
+    const seconds = blockedFor(this.limiter, key, this.budget.points);
+    if (this.known.size >= MOST_KEYS) this.known.clear();
+    this.known.set(key, { seconds, until: now + FRESH_MS });
+    return seconds;
   }
 
-  count(key: string): Promise<void> {
-    return count(this.limiter, key);
+  async count(key: string): Promise<void> {
+    await count(this.limiter, key);
+    this.known.delete(key);
   }
 }
 

@@ -1,7 +1,8 @@
 import { UnavailableError } from '@countersign/platform';
 import { ExpiringStore, type Reservation, type StoreState } from './expiring-store';
 import { checkExpiry, checkKeys } from './keys';
-import { orUnavailable, type RedisLink } from './redis-link';
+import { orUnavailable, transactionResults, type RedisLink } from './redis-link';
+import { ReserveScript } from './reserve-script';
 import { beganComplete, lifeOf } from './server-info';
 
 /** Comparing and deleting in one step; between two, another could take the key. */
@@ -9,8 +10,11 @@ const DELETE_IF_EQUALS = "if redis.call('get', KEYS[1]) == ARGV[1] then return r
 
 /** Keys with an end in Redis. It owns its link: closing the store closes the link. */
 export class RedisExpiringStore extends ExpiringStore {
+  private readonly script: ReserveScript;
+
   constructor(private readonly link: RedisLink) {
     super();
+    this.script = new ReserveScript(link.client);
   }
 
   async get(key: string): Promise<string | null> {
@@ -29,33 +33,34 @@ export class RedisExpiringStore extends ExpiringStore {
   async reserve(key: string, value: string, expiresAt: number, sentinelKey: string): Promise<Reservation> {
     checkKeys(key, sentinelKey);
     checkExpiry(expiresAt);
-    const transaction = this.link.client
-      .multi()
-      .set(key, value, 'EXAT', expiresAt, 'NX')
-      .get(key)
-      .get(sentinelKey)
-      .time()
-      .info('server', 'replication')
-      .exec();
-    const [, held, sentinel, time, info] = results(await orUnavailable(transaction));
+    const { answer, life } = await this.script.run({ key, value, expiresAt, sentinelKey });
+    const [heldBefore, sentinel, ...time] = answer;
+    const now = secondsOf(time);
     // Its clock is ahead of ours: Redis answers OK for an end in its past, and stores nothing.
-    if (held === null) throw new UnavailableError('redis', { cause: new Error('the key was gone at once') });
-    return { reserved: held === value, heldBy: text(held), ...observed(sentinel, time, info) };
+    if (expiresAt <= now) throw new UnavailableError('redis', { cause: new Error('the key was gone at once') });
+    const heldBy = heldBefore ?? value;
+    return { reserved: heldBy === value, heldBy, sentinel, life, now };
   }
 
   async increment(key: string, expiresAt: number): Promise<number> {
     checkKeys(key);
     checkExpiry(expiresAt);
     const transaction = this.link.client.multi().set(key, 0, 'EXAT', expiresAt, 'NX').incr(key).exec();
-    const [, sum] = results(await orUnavailable(transaction));
+    const [, sum] = transactionResults(await orUnavailable(transaction));
     return Number(sum);
   }
 
   async inspect(sentinelKey: string): Promise<StoreState> {
     checkKeys(sentinelKey);
     const transaction = this.link.client.multi().get(sentinelKey).time().info().exec();
-    const [sentinel, time, info] = results(await orUnavailable(transaction));
-    return { ...observed(sentinel, time, info), remembers: beganComplete(String(info)) };
+    const [sentinel, time, answer] = transactionResults(await orUnavailable(transaction));
+    const info = String(answer);
+    return {
+      sentinel: typeof sentinel === 'string' ? sentinel : null,
+      life: lifeOf(info),
+      now: secondsOf(time),
+      remembers: beganComplete(info),
+    };
   }
 
   async deleteIfEquals(key: string, value: string): Promise<boolean> {
@@ -77,22 +82,7 @@ export class RedisExpiringStore extends ExpiringStore {
   }
 }
 
-/** The answers of a transaction; one that failed fails the whole, whatever the others did. */
-function results(answers: [Error | null, unknown][] | null): unknown[] {
-  if (answers === null) throw new UnavailableError('redis');
-  return answers.map(([error, value]) => {
-    if (error !== null) throw new UnavailableError('redis', { cause: new Error(error.message) });
-    return value ?? null;
-  });
-}
-
-const text = (value: unknown): string | null => (typeof value === 'string' ? value : null);
-
-function observed(sentinel: unknown, time: unknown, info: unknown): Pick<StoreState, 'sentinel' | 'life' | 'now'> {
+const secondsOf = (time: unknown): number => {
   const [seconds, microseconds] = (time as [string, string]).map(Number) as [number, number];
-  return {
-    sentinel: text(sentinel),
-    life: lifeOf(String(info)),
-    now: seconds + microseconds / 1e6,
-  };
-}
+  return seconds + microseconds / 1e6;
+};

@@ -23,6 +23,8 @@ export class RedisLink implements Resource {
     this.client = new Redis(url, {
       maxRetriesPerRequest: 0,
       enableOfflineQueue: false,
+      // What is asked in one turn of the event loop goes out in one piece.
+      enableAutoPipelining: true,
       autoResendUnfulfilledCommands: false,
       connectTimeout: CONNECT_TIMEOUT_MS,
       commandTimeout: COMMAND_TIMEOUT_MS,
@@ -72,6 +74,15 @@ export async function orUnavailable<T>(answer: Promise<T>): Promise<T> {
     // The command with its arguments is a property of ioredis errors: only the message goes on.
     throw new UnavailableError('redis', { cause: new Error(error instanceof Error ? error.message : 'failed') });
   }
+}
+
+/** The answers of a transaction; one that failed fails the whole, whatever the others did. @throws UnavailableError */
+export function transactionResults(answers: [Error | null, unknown][] | null): unknown[] {
+  if (answers === null) throw new UnavailableError('redis');
+  return answers.map(([error, value]) => {
+    if (error !== null) throw new UnavailableError('redis', { cause: new Error(error.message) });
+    return value ?? null;
+  });
 }
 
 /**
