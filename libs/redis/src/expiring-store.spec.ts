@@ -58,6 +58,32 @@ describe('The SQL twin alone', () => {
     await server.stop();
   });
 
+  test('32 reservations at once are two statements, also of one key: the first has it, the others learn who', async () => {
+    const server = await startPostgres();
+    const { query, end } = sqlQuery(server.url);
+    let statements = 0;
+    const store = new SqlExpiringStore({
+      query: (sql, parameters) => ((statements += 1), query(sql, parameters)),
+    });
+    const future = Math.floor(Date.now() / 1000) + 60;
+    const reserveAll = (keys: string[]) =>
+      Promise.all(keys.map((key, index) => store.reserve(key, `${index}`, future, 's')));
+    try {
+      await store.prepare();
+      statements = 0;
+      const distinct = await reserveAll(Array.from({ length: 32 }, (_, index) => `k${index}`));
+      expect(distinct.filter(({ reserved }) => reserved)).toHaveLength(32);
+      expect(statements).toBe(2);
+      const same = await reserveAll(Array<string>(32).fill('same'));
+      expect(same.map(({ reserved }) => reserved)).toEqual(same.map((_, index) => index === 0));
+      expect(new Set(same.map(({ heldBy }) => heldBy))).toEqual(new Set(['0']));
+      expect(statements).toBe(4);
+    } finally {
+      await end();
+      await server.stop();
+    }
+  });
+
   test('sweeps what has expired, and nothing else', async () => {
     const server = await startPostgres();
     const { query, end } = sqlQuery(server.url);

@@ -1,4 +1,4 @@
-import { UnavailableError } from '@countersign/platform';
+import { Gathered, UnavailableError } from '@countersign/platform';
 import { ExpiringStore, type Reservation, type StoreState } from './expiring-store';
 import { checkExpiry, checkKeys } from './keys';
 
@@ -11,10 +11,23 @@ export interface SqlExpiringStoreOptions {
   sweepEvery?: number;
 }
 
+interface Asked {
+  key: string;
+  value: string;
+  expiresAt: number;
+  sentinelKey: string;
+}
+
+/** What came of it, in the same step. */
+interface Reserved extends Omit<Reservation, 'reserved' | 'heldBy'> {
+  held: string | null;
+}
+
 /** Any constant will do: two processes that make the table at once would fail on the catalogue's unique keys. */
 const TABLE_LOCK = 7_305_002;
 const SWEEP_EVERY = 500;
 const MOST_IN_ONE_SWEEP = 5_000;
+const MOST_IN_ONE_STATEMENT = 500;
 
 const NOW = 'extract(epoch FROM clock_timestamp())';
 const ALIVE = `(expires_at IS NULL OR expires_at > ${NOW})`;
@@ -27,18 +40,28 @@ const TABLE = `DO $$ BEGIN
 END $$`;
 
 /** What every step reads beside its own: the run of the server, and its clock. */
-const OBSERVED = `(SELECT value FROM embedded.expiring_key WHERE key = $1 AND ${ALIVE}) AS sentinel,
-  extract(epoch FROM pg_postmaster_start_time())::text AS life, ${NOW}::float8 AS now`;
+const SERVER = `extract(epoch FROM pg_postmaster_start_time())::text AS life, ${NOW}::float8 AS now`;
 
-const RESERVE = `WITH taken AS (
-  INSERT INTO embedded.expiring_key AS kept (key, value, expires_at) VALUES ($2, $3, $4)
+const valueOf = (key: string): string => `(SELECT value FROM embedded.expiring_key WHERE key = ${key} AND ${ALIVE})`;
+
+/**
+ * Many reservations in one step: of those that ask for one key the first one takes it, and the others see that. In
+ * the order of keys, so that two replicas do not wait for each other in a circle.
+ */
+const RESERVE = `WITH given AS (
+  SELECT * FROM unnest($1::text[], $2::text[], $3::bigint[], $4::text[])
+    WITH ORDINALITY AS g (key, value, expires_at, sentinel_key, place)
+), taken AS (
+  INSERT INTO embedded.expiring_key AS kept (key, value, expires_at)
+  SELECT DISTINCT ON (key) key, value, expires_at FROM given ORDER BY key, place
   ON CONFLICT (key) DO UPDATE SET value = excluded.value, expires_at = excluded.expires_at
-  WHERE kept.expires_at <= ${NOW} RETURNING 1
-) SELECT CASE WHEN EXISTS (SELECT FROM taken) THEN $3
-    ELSE (SELECT value FROM embedded.expiring_key WHERE key = $2 AND ${ALIVE}) END AS held, ${OBSERVED}`;
+  WHERE kept.expires_at <= ${NOW} RETURNING key, value
+) SELECT coalesce((SELECT value FROM taken WHERE key = given.key), ${valueOf('given.key')}) AS held,
+    ${valueOf('given.sentinel_key')} AS sentinel, ${SERVER}
+  FROM given ORDER BY place`;
 
 /** A commit that was acknowledged before it was on the disk may be gone after a crash. */
-const INSPECT = `SELECT ${OBSERVED},
+const INSPECT = `SELECT ${valueOf('$1')} AS sentinel, ${SERVER},
   current_setting('synchronous_commit') <> 'off' AND current_setting('fsync') = 'on' AS remembers`;
 
 const SET = `INSERT INTO embedded.expiring_key (key, value, expires_at) VALUES ($1, $2, $3)
@@ -65,6 +88,10 @@ export class SqlExpiringStore extends ExpiringStore {
   private prepared: Promise<unknown> | undefined;
   private writes = 0;
   private sweeping: Promise<void> = Promise.resolve();
+  private readonly reservations = new Gathered<Asked, Reserved>({
+    most: MOST_IN_ONE_STATEMENT,
+    work: (asked) => this.reserveAll(asked),
+  });
 
   constructor(private readonly options: SqlExpiringStoreOptions) {
     super();
@@ -98,14 +125,8 @@ export class SqlExpiringStore extends ExpiringStore {
   async reserve(key: string, value: string, expiresAt: number, sentinelKey: string): Promise<Reservation> {
     checkKeys(key, sentinelKey);
     checkExpiry(expiresAt);
-    const parameters = [sentinelKey, key, value, expiresAt];
-    const [row] = await this.run<Omit<Reservation, 'reserved' | 'heldBy'> & { held: string | null }>(
-      RESERVE,
-      parameters,
-    );
-    if (row === undefined) throw new UnavailableError('postgres');
+    const { held, sentinel, life, now } = await this.reservations.add({ key, value, expiresAt, sentinelKey });
     this.sweepNowAndThen();
-    const { held, sentinel, life, now } = row;
     return { reserved: held === value, heldBy: held, sentinel, life, now };
   }
 
@@ -141,9 +162,21 @@ export class SqlExpiringStore extends ExpiringStore {
     await this.run('SELECT 1', []);
   }
 
-  /** Lets a running sweep finish. */
+  /** Lets running reservations and a running sweep finish. */
   async close(): Promise<void> {
+    await this.reservations.settled();
     await this.sweeping;
+  }
+
+  private async reserveAll(asked: Asked[]): Promise<Reserved[]> {
+    const rows = await this.run<Reserved>(RESERVE, [
+      asked.map(({ key }) => key),
+      asked.map(({ value }) => value),
+      asked.map(({ expiresAt }) => expiresAt),
+      asked.map(({ sentinelKey }) => sentinelKey),
+    ]);
+    if (rows.length !== asked.length) throw new UnavailableError('postgres');
+    return rows;
   }
 
   private async run<Row>(sql: string, parameters: unknown[]): Promise<Row[]> {

@@ -109,6 +109,28 @@ export function expiringStoreConformance(name: string, setUp: () => Promise<Expi
       }
     });
 
+    test('of many keys at once over two replicas each has one holder, who is named to the others, and its own sentinel', async () => {
+      const sentinel = newKey();
+      await store.set(sentinel, 'epoch', null);
+      const asked = Array.from({ length: 20 }, newKey).flatMap((key) =>
+        ['a', 'b', 'c'].map((value) => ({ key, value })),
+      );
+      const answers = await Promise.all(
+        asked.map(async ({ key, value }, index) => {
+          const [one, sentinelKey] = [index % 2 === 0 ? store : other, value === 'b' ? 'cs:none' : sentinel];
+          const answer = await eventually(() => one.reserve(key, value, inSeconds(60), sentinelKey));
+          expect(answer.sentinel).toBe(value === 'b' ? null : 'epoch');
+          return { key, value, ...answer };
+        }),
+      );
+      for (const { key, value, reserved, heldBy } of answers) {
+        const held = await store.get(key);
+        expect(reserved).toBe(held === value);
+        // Null where the holder came in the same moment.
+        expect([held, null]).toContain(heldBy);
+      }
+    });
+
     test('gives a reserved key back only to who holds it', async () => {
       const key = newKey();
       await store.reserve(key, 'mine', inSeconds(60), 'cs:none');
