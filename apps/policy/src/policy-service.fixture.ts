@@ -75,6 +75,8 @@ export interface PolicyService {
   apply(yaml: string, query?: string): Promise<Answer>;
   token(claims?: Partial<AccessTokenClaims>): Promise<string>;
   sql(statement: string): Promise<void>;
+  /** Back to nothing: no documents, no revisions, no events; discovery finds every issuer good. */
+  empty(): Promise<void>;
   events(): Promise<CloudEvent[]>;
   /** `/health` of the management port, and the value of a metric there. */
   health(): Promise<HealthReport>;
@@ -88,6 +90,8 @@ export interface PolicyService {
 
 export interface PolicyServiceOptions {
   environment?: Environment;
+  /** YAML of what is in force from the beginning. */
+  documents?: string;
 }
 
 /** Waits until what is asked for holds; fails after half a minute unless told otherwise. */
@@ -111,11 +115,15 @@ export class PolicyServices {
   private readonly started: PolicyService[] = [];
   private readonly databases: { drop: () => Promise<void> }[] = [];
 
-  async start({ environment = {} }: PolicyServiceOptions = {}): Promise<PolicyService> {
+  async start({ environment = {}, documents }: PolicyServiceOptions = {}): Promise<PolicyService> {
     this.postgres ??= await startPostgres();
     const made = await createTestDatabase(this.postgres);
     this.databases.push(made);
-    return this.startOn(made.url, new InProcessBus(silent), environment);
+    const service = await this.startOn(made.url, anotherBus(), environment);
+    if (documents === undefined) return service;
+    const answer = await service.apply(documents);
+    if (answer.status !== 200) throw new Error(`not applied: ${JSON.stringify(answer.body)}`);
+    return service;
   }
 
   /** One more process on the same database. */
@@ -138,7 +146,13 @@ export class PolicyServices {
   }
 }
 
-const silent = new Logger('test', 'silent');
+export const silent = new Logger('test', 'silent');
+
+/** The bus of a process that hears nothing of the others. */
+export const anotherBus = (): InProcessBus => new InProcessBus(silent);
+
+const untouched = (): PolicyService['discovery'] => ({ asked: [], problems: [], answers: true });
+const EMPTY = 'TRUNCATE policy.document; TRUNCATE policy.revision RESTART IDENTITY; TRUNCATE embedded.stream_event';
 
 const SETTINGS = {
   COUNTERSIGN_PUBLIC_URL: PUBLIC_URL,
@@ -150,7 +164,7 @@ const SETTINGS = {
 
 async function startPolicy(databaseUrl: string, bus: Bus, environment: Environment): Promise<PolicyService> {
   const signing = await generateSigningKey('ES256');
-  const discovery: PolicyService['discovery'] = { asked: [], problems: [], answers: true };
+  const discovery = untouched();
   const exchange: PolicyService['exchange'] = { revoked: new Set(), uses: new Map(), answers: true };
   serveNeighbours(bus, signing.publicJwk, discovery);
   serveTokenChecks(bus, exchange);
@@ -175,7 +189,7 @@ async function startPolicy(databaseUrl: string, bus: Bus, environment: Environme
   });
   let stopped: Promise<void> | undefined;
   const call = (path: string, options: Call = {}) => callService(service, path, options);
-  const token = (claims: Partial<AccessTokenClaims> = {}) =>
+  const token = async (claims: Partial<AccessTokenClaims> = {}): Promise<string> =>
     signAccessToken({ claims: { ...someClaims(), ...claims }, key: signing });
   return {
     bus,
@@ -189,12 +203,28 @@ async function startPolicy(databaseUrl: string, bus: Bus, environment: Environme
     token,
     apply: (yaml: string, query = '') =>
       call(`/v1/apply${query}`, { method: 'POST', body: yaml, type: 'application/yaml' }),
-    sql: (statement: string) => runSql(databaseUrl, statement),
-    events: async () => (await storedEvents(database)).map(({ event }) => JSON.parse(event) as CloudEvent),
+    ...databaseOf(databaseUrl, database, discovery),
     ...managementOf(service),
     stop: () => (stopped ??= service.stop()),
   };
 }
+
+const databaseOf = (
+  url: string,
+  database: PolicyDatabase,
+  discovery: PolicyService['discovery'],
+): Pick<PolicyService, 'sql' | 'empty' | 'events'> => ({
+  sql: (statement) => runSql(url, statement),
+  empty: () => {
+    Object.assign(discovery, untouched());
+    return runSql(url, EMPTY);
+  },
+  events: async () => {
+    const stored = "SELECT event FROM embedded.stream_event WHERE stream = 'audit' ORDER BY sequence";
+    const rows = await database.query<{ event: string }>(stored);
+    return rows.map(({ event }) => JSON.parse(event) as CloudEvent);
+  },
+});
 
 const managementOf = ({ managementUrl }: RunningService): Pick<PolicyService, 'health' | 'metric'> => ({
   health: async () => (await fetch(`${managementUrl}/health`)).json() as Promise<HealthReport>,
@@ -211,10 +241,6 @@ async function ready({ database, call }: PolicyService): Promise<void> {
     () => call('/health/ready', { token: null }),
     ({ status }) => status === 200,
   );
-}
-
-function storedEvents(database: PolicyDatabase): Promise<{ event: string }[]> {
-  return database.query("SELECT event FROM embedded.stream_event WHERE stream = 'audit' ORDER BY sequence");
 }
 
 function serveNeighbours(bus: Bus, publicJwk: object & { kty: string }, discovery: PolicyService['discovery']): void {

@@ -41,10 +41,8 @@ spec:
 `;
 
 beforeAll(async () => {
-  service = await services.start();
-  await service.apply(testdata('access.yaml'));
-  const { status, body } = await service.apply(LIMITED);
-  expect({ status, body }).toMatchObject({ status: 200 });
+  service = await services.start({ documents: testdata('access.yaml') });
+  expect(await service.apply(LIMITED)).toMatchObject({ status: 200 });
 });
 
 afterAll(() => services.stop());

@@ -1,9 +1,7 @@
 import { mkdir, mkdtemp, rename, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { InProcessBus } from '@countersign/messaging';
-import { Logger } from '@countersign/platform';
-import { PolicyServices, eventually, type PolicyService } from '../policy-service.fixture';
+import { PolicyServices, anotherBus, eventually, type PolicyService } from '../policy-service.fixture';
 import type { DirectoryState } from './directory-status';
 
 const services = new PolicyServices();
@@ -243,7 +241,7 @@ describe('the resources directory', () => {
     const first = await follow({ 'a.yaml': policy('a') });
     await first.becomes(['a A:B']);
     const { databaseUrl } = first.service;
-    const bus = new InProcessBus(new Logger('test', 'silent'));
+    const bus = anotherBus();
     const second = await services.startOn(databaseUrl, bus, { COUNTERSIGN_RESOURCES_DIR: first.folder });
     const same = followed(second, first.folder);
     await same.state('applied');

@@ -1,8 +1,6 @@
 import { listIssuers, type ApplyAnswer, type IssuerProblem } from '@countersign/contracts';
-import { InProcessBus } from '@countersign/messaging';
-import { Logger } from '@countersign/platform';
 import { parseAllDocuments } from 'yaml';
-import { PolicyServices, PUBLIC_URL, testdata, type PolicyService } from '../policy-service.fixture';
+import { PolicyServices, anotherBus, PUBLIC_URL, testdata, type PolicyService } from '../policy-service.fixture';
 
 const services = new PolicyServices();
 const walkthrough = testdata('walkthrough.yaml');
@@ -14,15 +12,7 @@ beforeAll(async () => {
 
 afterAll(() => services.stop());
 
-/** Back to nothing: every test starts from no documents. */
-beforeEach(async () => {
-  await service.sql(
-    'TRUNCATE policy.document; TRUNCATE policy.revision RESTART IDENTITY; TRUNCATE embedded.stream_event',
-  );
-  service.discovery.asked.length = 0;
-  service.discovery.problems = [];
-  service.discovery.answers = true;
-});
+beforeEach(() => service.empty());
 
 const policy = (name: string, action = 'Function:Read'): object => ({
   apiVersion: 'countersign.dev/v1',
@@ -309,7 +299,7 @@ describe('POST /v1/apply', () => {
   });
 
   it('answers discovery from the revision that was announced, though it did not hear of it itself', async () => {
-    const deaf = new InProcessBus(new Logger('test', 'silent'));
+    const deaf = anotherBus();
     await services.startOn(service.databaseUrl, deaf);
     const { body } = await post(issuer('ci', 'https://ci.example'));
     const answer = await deaf.request(listIssuers, { atLeast: body.revision as number });

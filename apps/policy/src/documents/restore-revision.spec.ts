@@ -10,12 +10,7 @@ beforeAll(async () => {
 
 afterAll(() => services.stop());
 
-beforeEach(async () => {
-  await service.sql(
-    'TRUNCATE policy.document; TRUNCATE policy.revision RESTART IDENTITY; TRUNCATE embedded.stream_event',
-  );
-  service.discovery.problems = [];
-});
+beforeEach(() => service.empty());
 
 const policy = (name: string, action = 'Function:Read', annotations = {}): object => ({
   apiVersion: 'countersign.dev/v1',

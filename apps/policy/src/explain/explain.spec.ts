@@ -4,16 +4,17 @@ import { getIssuerKeys, type CloudEvent, type IssuerKeys } from '@countersign/co
 import { intakeKeys } from '@countersign/tokens';
 import { generateIssuerKey, startLocalIssuer, type LocalIssuer } from '@countersign/testing';
 import { eventually, PolicyServices, PUBLIC_URL, type Answer, type PolicyService } from '../policy-service.fixture';
-import { exchangeEvent, GITHUB, refusedEvent, unverifiedEvent } from '../recorded/exchange-events.fixture';
+import {
+  exchangeEvent,
+  GITHUB,
+  GITHUB_ISSUER,
+  refusedEvent,
+  unverifiedEvent,
+} from '../recorded/exchange-events.fixture';
 
 const PINNED = `{ 'jwt:iss': '${GITHUB}', 'jwt:repository_owner_id': '1' }`;
 /** With scalars for lists, and a synonym: paths must fit what stands here. */
-const DOCUMENTS = `
-apiVersion: countersign.dev/v1
-kind: JwtIssuer
-metadata: { name: github }
-spec: { iss: '${GITHUB}', aud: [countersign] }
----
+const DOCUMENTS = `${GITHUB_ISSUER}
 apiVersion: countersign.dev/v1
 kind: JwtIssuer
 metadata: { name: closed }
@@ -83,12 +84,11 @@ async function recordAll(events: CloudEvent[]): Promise<void> {
 }
 
 beforeAll(async () => {
-  [service, issuer] = await Promise.all([services.start(), startLocalIssuer({ iss: GITHUB })]);
+  [service, issuer] = await Promise.all([services.start({ documents: DOCUMENTS }), startLocalIssuer({ iss: GITHUB })]);
   service.bus.serve(getIssuerKeys, () => {
     if (keys === null) throw new Error('not today');
     return keys;
   });
-  expect((await service.apply(DOCUMENTS)).status).toBe(200);
 });
 
 afterAll(() => Promise.all([services.stop(), issuer.stop()]));

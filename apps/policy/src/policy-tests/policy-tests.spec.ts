@@ -4,9 +4,7 @@ const services = new PolicyServices();
 let service: PolicyService;
 
 beforeAll(async () => {
-  service = await services.start();
-  const { status } = await service.apply(`${issuer}---${role('refs/heads/main')}---${policy}`);
-  expect(status).toBe(200);
+  service = await services.start({ documents: `${issuer}---${role('refs/heads/main')}---${policy}` });
 });
 
 afterAll(() => services.stop());

@@ -5,6 +5,17 @@ type Changes = Partial<Omit<ExchangeEventData, 'request'>> & { request?: Partial
 
 export const GITHUB = 'https://token.actions.githubusercontent.com';
 
+/** Trusts it, by the name that the events give it; more documents may follow. */
+export const GITHUB_ISSUER = `
+apiVersion: countersign.dev/v1
+kind: JwtIssuer
+metadata: { name: github }
+spec: { iss: '${GITHUB}', aud: [countersign] }
+---`;
+
+export const DAY_MS = 24 * 60 * 60 * 1000;
+export const daysAgo = (days: number): Date => new Date(Date.now() - days * DAY_MS);
+
 const decision = { roles: [], shadowRoles: [], policies: [], statements: [], revision: 1 };
 const nothing = { audience: [], resource: [], scope: null, roles: null, policies: null, permissions: null };
 

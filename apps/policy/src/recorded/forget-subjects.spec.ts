@@ -1,6 +1,6 @@
 import { forgetSubject } from '@countersign/contracts';
-import { Clock, Logger } from '@countersign/platform';
-import { PolicyServices, type PolicyService } from '../policy-service.fixture';
+import { Clock } from '@countersign/platform';
+import { PolicyServices, silent, type PolicyService } from '../policy-service.fixture';
 import { exchangeEvent, refusedEvent, unverifiedEvent } from './exchange-events.fixture';
 import { ExchangeWriter } from './exchange-writer';
 
@@ -40,7 +40,7 @@ test('what the record has of a subject is deleted when the audit service asks, a
     claimed('github', 'emily'),
   ];
   const all = [...hers, unknown, long, ...others].map((event, at) => ({ event, streamSequence: at + 1 }));
-  await new ExchangeWriter(service.database, new Clock(), new Logger('test', 'silent')).store(all);
+  await new ExchangeWriter(service.database, new Clock(), silent).store(all);
   expect(await forget(EMILY)).toEqual({ forgotten: hers.length });
   expect(await forget({ issuer: 'https://corp.test', subject: 'emily' })).toEqual({ forgotten: 1 });
   expect(await forget({ issuer: 'corp', subject: LONG })).toEqual({ forgotten: 1 });

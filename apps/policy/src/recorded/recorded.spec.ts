@@ -1,17 +1,15 @@
 import type { CloudEvent } from '@countersign/contracts';
-import { InProcessBus, SqlAuditStream, type StreamedEvent } from '@countersign/messaging';
-import { Clock, Logger } from '@countersign/platform';
+import { SqlAuditStream, type StreamedEvent } from '@countersign/messaging';
+import { Clock } from '@countersign/platform';
 import { PolicyDatabase } from '../policy-database';
-import { eventually, PolicyServices, type PolicyService } from '../policy-service.fixture';
-import { exchangeEvent, GITHUB, refusedEvent, unverifiedEvent } from './exchange-events.fixture';
+import { anotherBus, eventually, PolicyServices, silent, type PolicyService } from '../policy-service.fixture';
+import { DAY_MS, daysAgo, exchangeEvent, GITHUB, refusedEvent, unverifiedEvent } from './exchange-events.fixture';
 import { ExchangePruning } from './exchange-pruning';
 import { ExchangeWriter } from './exchange-writer';
 import { RecordBounds } from './record-bounds';
 import type { AskedExchange } from './recorded-exchange';
 import { RecordedExchanges } from './recorded-exchanges';
 
-const DAY_MS = 24 * 60 * 60 * 1000;
-const silent = new Logger('test', 'silent');
 const services = new PolicyServices();
 let service: PolicyService;
 let recorded: RecordedExchanges;
@@ -23,7 +21,6 @@ beforeAll(async () => {
 
 afterAll(() => services.stop());
 
-const daysAgo = (days: number): Date => new Date(Date.now() - days * DAY_MS);
 const countOf = async (): Promise<number> =>
   (await service.database.query<{ count: number }>('SELECT count(*)::int AS count FROM policy.recorded_exchanges'))[0]
     ?.count ?? 0;
@@ -89,7 +86,7 @@ describe('the record of exchanges', () => {
     const stream = new SqlAuditStream({ query: (sql, parameters) => database.query(sql, parameters), logger: silent });
     const events = [exchangeEvent(), exchangeEvent()];
     for (const event of events) await stream.append('audit', event);
-    await services.startOn(before.databaseUrl, new InProcessBus(silent));
+    await services.startOn(before.databaseUrl, anotherBus());
     const record = new RecordedExchanges(database);
     for (const { id } of events)
       await eventually(
@@ -107,6 +104,14 @@ describe('the record of exchanges', () => {
     expect(await writer().store([...batch, ...streamed([exchangeEvent()])])).toBe(1);
     expect(await writer().store([...batch, ...batch])).toBe(0);
     expect(await countOf()).toBe(4);
+  });
+
+  it('costs one statement a batch, whatever its size', async () => {
+    const batches = [1, 100].map((size) => streamed(Array.from({ length: size }, () => exchangeEvent())));
+    const asked = jest.spyOn(service.database, 'query');
+    for (const batch of batches) expect(await writer().store(batch)).toBe(batch.length);
+    expect(asked).toHaveBeenCalledTimes(batches.length);
+    asked.mockRestore();
   });
 
   it('passes over what PostgreSQL cannot hold, and keeps what came with it', async () => {

@@ -1,20 +1,12 @@
 import { decideExchange, type ExchangeDecisionMessage } from '@countersign/contracts';
-import { InProcessBus } from '@countersign/messaging';
-import { Logger } from '@countersign/platform';
-import { PolicyServices, eventually, testdata, type PolicyService } from '../policy-service.fixture';
+import { PolicyServices, anotherBus, eventually, testdata, type PolicyService } from '../policy-service.fixture';
 
 const services = new PolicyServices();
 
 afterAll(() => services.stop());
 
-const anotherBus = () => new InProcessBus(new Logger('test', 'silent'));
-
 /** A service with a role for `github:acme/web`. */
-async function start(): Promise<PolicyService> {
-  const service = await services.start();
-  expect((await service.apply(testdata('repositories.yaml'))).status).toBe(200);
-  return service;
-}
+const start = (): Promise<PolicyService> => services.start({ documents: testdata('repositories.yaml') });
 
 interface Ids {
   repository?: string;

@@ -1,8 +1,14 @@
 import type { SimulationAnswer } from '@countersign/contracts';
 import { eventually, PolicyServices, type Answer, type PolicyService } from '../policy-service.fixture';
-import { exchangeEvent, GITHUB, refusedEvent, unverifiedEvent } from '../recorded/exchange-events.fixture';
+import {
+  DAY_MS,
+  daysAgo,
+  exchangeEvent,
+  GITHUB,
+  refusedEvent,
+  unverifiedEvent,
+} from '../recorded/exchange-events.fixture';
 
-const DAY_MS = 24 * 60 * 60 * 1000;
 const services = new PolicyServices();
 let service: PolicyService;
 
@@ -31,7 +37,6 @@ const role = (name: string, repositories: string[], spec: object = {}) => ({
   },
 });
 
-const daysAgo = (days: number): Date => new Date(Date.now() - days * DAY_MS);
 const claimsOf = (repository: string, more: object = {}) => ({
   ...{ iss: GITHUB, aud: 'countersign', sub: `repo:${repository}:ref:refs/heads/main`, repository },
   ...more,

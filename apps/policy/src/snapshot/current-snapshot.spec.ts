@@ -1,7 +1,5 @@
 import { decideExchange, listIssuers } from '@countersign/contracts';
-import { InProcessBus } from '@countersign/messaging';
-import { Logger } from '@countersign/platform';
-import { PolicyServices, eventually, testdata, type PolicyService } from '../policy-service.fixture';
+import { PolicyServices, anotherBus, eventually, testdata, type PolicyService } from '../policy-service.fixture';
 
 // The poll comes when the test says so, and announcements are seen to do without it.
 const everythingElse = ['Date', 'hrtime', 'nextTick', 'performance', 'queueMicrotask', 'setImmediate'] as const;
@@ -12,13 +10,11 @@ const services = new PolicyServices();
 let service: PolicyService;
 
 beforeAll(async () => {
-  service = await services.start();
-  await service.apply(testdata('github.yaml'));
+  service = await services.start({ documents: testdata('github.yaml') });
 });
 
 afterAll(() => services.stop());
 
-const anotherBus = () => new InProcessBus(new Logger('test', 'silent'));
 const policy = (name: string): string =>
   JSON.stringify({
     apiVersion: 'countersign.dev/v1',

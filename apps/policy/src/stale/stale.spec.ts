@@ -1,15 +1,15 @@
 import type { CloudEvent, ExchangeEventData, StaleAnswer } from '@countersign/contracts';
-import { InProcessBus } from '@countersign/messaging';
-import { Logger } from '@countersign/platform';
-import { eventually, PolicyServices, type PolicyService } from '../policy-service.fixture';
-import { exchangeEvent, GITHUB, refusedEvent } from '../recorded/exchange-events.fixture';
+import { anotherBus, eventually, PolicyServices, type PolicyService } from '../policy-service.fixture';
+import {
+  DAY_MS,
+  daysAgo,
+  exchangeEvent,
+  GITHUB,
+  GITHUB_ISSUER,
+  refusedEvent,
+} from '../recorded/exchange-events.fixture';
 
-const DOCUMENTS = `
-apiVersion: countersign.dev/v1
-kind: JwtIssuer
-metadata: { name: github }
-spec: { iss: '${GITHUB}', aud: [countersign] }
----
+const DOCUMENTS = `${GITHUB_ISSUER}
 apiVersion: countersign.dev/v1
 kind: Policy
 metadata: { name: files }
@@ -50,9 +50,7 @@ const services = new PolicyServices();
 let service: PolicyService;
 
 beforeAll(async () => {
-  service = await services.start();
-  const { status, body } = await service.apply(DOCUMENTS);
-  expect({ status, body }).toMatchObject({ status: 200 });
+  service = await services.start({ documents: DOCUMENTS });
 });
 
 afterAll(() => services.stop());
@@ -63,9 +61,6 @@ beforeEach(async () => {
   await service.sql("UPDATE policy.document SET created_at = now() - interval '400 days'");
   await service.sql('UPDATE policy.last_use_beginning SET began_at = now()');
 });
-
-const DAY_MS = 24 * 60 * 60 * 1000;
-const daysAgo = (days: number): Date => new Date(Date.now() - days * DAY_MS);
 
 async function stale(days?: number): Promise<StaleAnswer> {
   const { status, body } = await service.call(`/v1/stale${days === undefined ? '' : `?days=${days}`}`);
@@ -85,11 +80,14 @@ const usesCount = async (): Promise<number> =>
   (await service.database.query<{ count: number }>('SELECT count(*)::int AS count FROM policy.last_use'))[0]?.count ??
   0;
 
-/** Resolves when the last of the events has been taken in: one more role tells. */
+let takes = 0;
+
+/** Resolves when the last of the events has been taken in: one more role tells, another each time. */
 async function take(...events: CloudEvent[]): Promise<void> {
+  const role = `taken-in-${++takes}`;
   for (const event of events) await service.stream.append('audit', event);
-  await service.stream.append('audit', exchangeEvent({ issuer: null, decision: { ...decision, roles: ['taken-in'] } }));
-  const taken = "SELECT name FROM policy.last_use WHERE name = 'taken-in'";
+  await service.stream.append('audit', exchangeEvent({ issuer: null, decision: { ...decision, roles: [role] } }));
+  const taken = `SELECT name FROM policy.last_use WHERE name = '${role}'`;
   await eventually(
     () => service.database.query(taken),
     (rows) => rows.length === 1,
@@ -185,7 +183,7 @@ describe('GET /v1/stale', () => {
   });
 
   it('writes what decisions used when the service stops, for the replicas that go on', async () => {
-    const other = await services.startOn(service.databaseUrl, new InProcessBus(new Logger('test', 'silent')));
+    const other = await services.startOn(service.databaseUrl, anotherBus());
     await other.call('/access/v1/evaluation', {
       method: 'POST',
       body: {
@@ -216,7 +214,7 @@ describe('GET /v1/stale', () => {
   });
 
   it('answers 503 without a database, and so does who-can', async () => {
-    const other = await services.startOn(service.databaseUrl, new InProcessBus(new Logger('test', 'silent')));
+    const other = await services.startOn(service.databaseUrl, anotherBus());
     await other.database.close();
     const question = { method: 'POST', body: { action: 'File:Read', resource: 'file:a' } };
     for (const answer of [await other.call('/v1/stale'), await other.call('/v1/who-can', question)]) {

@@ -2,14 +2,16 @@ import { parseDocument, type CloudEvent, type ExchangeEventData, type WhoCanAnsw
 import { compileSnapshot, decideExchange, evaluatePermission, type Snapshot } from '@countersign/policy-engine';
 import { parseYaml } from '../documents/parse-yaml';
 import { eventually, PolicyServices, PUBLIC_URL, type PolicyService } from '../policy-service.fixture';
-import { exchangeEvent, GITHUB, refusedEvent } from '../recorded/exchange-events.fixture';
+import {
+  DAY_MS,
+  daysAgo,
+  exchangeEvent,
+  GITHUB,
+  GITHUB_ISSUER,
+  refusedEvent,
+} from '../recorded/exchange-events.fixture';
 
-const DOCUMENTS = `
-apiVersion: countersign.dev/v1
-kind: JwtIssuer
-metadata: { name: github }
-spec: { iss: '${GITHUB}', aud: [countersign] }
----
+const DOCUMENTS = `${GITHUB_ISSUER}
 apiVersion: countersign.dev/v1
 kind: Policy
 metadata: { name: staging }
@@ -58,7 +60,6 @@ let service: PolicyService;
 let events: CloudEvent[];
 
 const MINUTE_MS = 60_000;
-const DAY_MS = 24 * 60 * MINUTE_MS;
 const minutesAgo = (minutes: number): Date => new Date(Date.now() - minutes * MINUTE_MS);
 
 /** Jobs of all kinds, each a few times with other times and ids, and the same claims refused. */
@@ -82,16 +83,14 @@ function* attempts(): Generator<CloudEvent> {
         yield exchangeEvent({ claims: { ...claims, jti: `k${at}` }, sourceIp: there }, minutesAgo(at + 100));
         yield exchangeEvent({ claims, sourceIp: here, request: elsewhere }, minutesAgo(at + 200));
         yield refusedEvent({ claims, sourceIp: here }, minutesAgo(1));
-        yield exchangeEvent({ claims, sourceIp: here }, new Date(Date.now() - 31 * DAY_MS));
+        yield exchangeEvent({ claims, sourceIp: here }, daysAgo(31));
       }
     }
   }
 }
 
 beforeAll(async () => {
-  service = await services.start();
-  const { status, body } = await service.apply(DOCUMENTS);
-  expect({ status, body }).toMatchObject({ status: 200 });
+  service = await services.start({ documents: DOCUMENTS });
   events = [...attempts()];
   await Promise.all(events.map((event) => service.stream.append('audit', event)));
   const count = 'SELECT count(*)::int AS count FROM policy.recorded_exchanges';
@@ -206,8 +205,8 @@ describe('POST /v1/who-can', () => {
   });
 
   it('looks at the window that is asked for', async () => {
-    const from = new Date(Date.now() - 32 * DAY_MS).toISOString();
-    const to = new Date(Date.now() - 30.5 * DAY_MS).toISOString();
+    const from = daysAgo(32).toISOString();
+    const to = daysAgo(30.5).toISOString();
     const { body } = await ask({ ...staging, from, to });
     const { identities, window } = body as WhoCanAnswer;
     expect(window).toEqual({ from, to });
