@@ -81,16 +81,42 @@ describe('the SQL twin', () => {
     }
   };
 
-  test('writes appends that come together in few statements', async () => {
-    await withStream(async (_stream, query) => {
-      let statements = 0;
-      const counted = new SqlAuditStream({
-        query: (sql, parameters) => ((statements += 1), query(sql, parameters)),
+  const counting = async (
+    test: (stream: SqlAuditStream, count: { statements: number }) => Promise<void>,
+  ): Promise<void> =>
+    withStream(async (_stream, query) => {
+      const count = { statements: 0 };
+      const stream = new SqlAuditStream({
+        query: (sql, parameters) => ((count.statements += 1), query(sql, parameters)),
         logger: silent,
       });
-      await Promise.all(Array.from({ length: 200 }, (_, index) => counted.append('audit', testEvent(`${index}`))));
-      expect(statements).toBeLessThanOrEqual(4);
-      await counted.close();
+      await stream.prepare();
+      count.statements = 0;
+      await test(stream, count).finally(() => stream.close());
+    });
+
+  test('32 appends at once are two statements', async () => {
+    await counting(async (stream, count) => {
+      await Promise.all(Array.from({ length: 32 }, (_, index) => stream.append('audit', testEvent(`${index}`))));
+      expect(count.statements).toBe(2);
+    });
+  });
+
+  test('a consumer costs two statements a batch, at most twenty batches a second, and an append to one stream none of the other', async () => {
+    await counting(async (stream, count) => {
+      const batches: number[] = [];
+      const handler = async (batch: unknown[]): Promise<void> => void batches.push(batch.length);
+      for (const name of ['audit', 'refusals'] as const)
+        stream.consume({ stream: name, durable: 'd', batchSize: 1_000, handler });
+      const started = performance.now();
+      const appends = 300;
+      for (let number = 0; number < appends; number++) await stream.append('audit', testEvent(`${number}`));
+      await eventually(() => expect(batches.reduce((sum, size) => sum + size, 0)).toBe(appends));
+      const elapsed = performance.now() - started;
+      expect(batches.length).toBeLessThanOrEqual(elapsed / 49 + 1);
+      // Beside the batches: places in two streams, looks that found nothing, and those of each second.
+      const others = 2 + 2 * (2 + elapsed / 1_000) + batches.length;
+      expect(count.statements - appends).toBeLessThanOrEqual(2 * batches.length + others);
     });
   });
 

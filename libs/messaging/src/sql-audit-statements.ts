@@ -47,26 +47,26 @@ export async function appendEvents(query: Query, stream: AuditStreamName, events
   );
 }
 
-/** The place of a durable consumer; a new one starts before the first event. */
-export async function registerConsumer(query: Query, stream: AuditStreamName, durable: string): Promise<number> {
-  const rows = await query<{ position: string }>(
+/** Gives a durable consumer a place in the stream, unless it has one: before the first event. */
+export async function registerConsumer(query: Query, stream: AuditStreamName, durable: string): Promise<void> {
+  await query(
     `WITH new AS (
       INSERT INTO embedded.stream_consumer VALUES ($1, $2, 0) ON CONFLICT DO NOTHING RETURNING position
-    ) SELECT position FROM new UNION ALL
-      SELECT position FROM embedded.stream_consumer WHERE stream = $1 AND durable = $2`,
+    ) SELECT count(*) FROM new`,
     [stream, durable],
   );
-  return Number(rows[0]?.position ?? 0);
 }
 
+/** The events behind the place of a consumer; none for one that is not registered. */
 export async function readEvents(
   query: Query,
-  { stream, after, limit }: { stream: AuditStreamName; after: number; limit: number },
+  { stream, durable, limit }: { stream: AuditStreamName; durable: string; limit: number },
 ): Promise<StreamedEvent[]> {
   const rows = await query<{ sequence: string; event: string }>(
-    `SELECT sequence, event FROM embedded.stream_event
-     WHERE stream = $1 AND sequence > $2 ORDER BY sequence LIMIT $3`,
-    [stream, after, limit],
+    `SELECT sequence, event FROM embedded.stream_event WHERE stream = $1 AND sequence > (
+       SELECT position FROM embedded.stream_consumer WHERE stream = $1 AND durable = $2)
+     ORDER BY sequence LIMIT $3`,
+    [stream, durable, limit],
   );
   return rows.map(({ sequence, event }) => ({
     event: JSON.parse(event) as CloudEvent,

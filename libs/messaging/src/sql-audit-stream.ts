@@ -1,6 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { AuditStreamName, CloudEvent } from '@countersign/contracts';
-import { UnavailableError, type Logger } from '@countersign/platform';
+import { Gathered, UnavailableError, type Logger } from '@countersign/platform';
 import { AuditStream, type ConsumeOptions } from './audit-stream';
 import {
   advancePosition,
@@ -17,10 +17,12 @@ import {
 const MOST_REFUSALS = 100_000;
 const TRIM_EVERY = 1_000;
 const MOST_IN_ONE_INSERT = 500;
-/** An append in this process wakes the consumers; this is for what another process left behind. */
+/** An append in this process wakes the consumers of its stream; this is for what another process left behind. */
 const IDLE_MS = 1_000;
 const FIRST_PAUSE_MS = 250;
 const LONGEST_PAUSE_MS = 3_000;
+/** After a batch that was not full: a batch costs about the same whether it holds one event or many. */
+const GATHER_MS = 50;
 
 export interface SqlAuditStreamOptions {
   /** Parameterised SQL for PostgreSQL; rows as objects. */
@@ -30,25 +32,18 @@ export interface SqlAuditStreamOptions {
   mostRefusals?: number;
 }
 
-interface Waiting {
-  event: CloudEvent;
-  resolve: () => void;
-  reject: (reason: unknown) => void;
-}
-
 /**
  * The audit streams in two PostgreSQL tables, for the embedded mode: one process that appends and consumes. Appends
- * that come while one is written go into the next statement together, so that sequence and commit order are the same.
+ * that come while one is written go into the next statement together.
  */
 export class SqlAuditStream extends AuditStream {
   private readonly stopping = new AbortController();
-  private readonly waiting: Record<AuditStreamName, Waiting[]> = { audit: [], refusals: [] };
-  private readonly writing: Record<AuditStreamName, boolean> = { audit: false, refusals: false };
-  private readonly writers = new Set<Promise<void>>();
+  private readonly appends = { audit: this.gathered('audit'), refusals: this.gathered('refusals') };
+  private trimming: Promise<void> = Promise.resolve();
   private readonly loops: Promise<void>[] = [];
   /** The end of the last consumer of each durable name: those that share a name take turns. */
   private readonly turns = new Map<string, Promise<unknown>>();
-  private wake = new AbortController();
+  private readonly wakes = { audit: new AbortController(), refusals: new AbortController() };
   private prepared: Promise<void> | undefined;
   private sinceTrim = 0;
 
@@ -67,13 +62,7 @@ export class SqlAuditStream extends AuditStream {
 
   append(stream: AuditStreamName, event: CloudEvent): Promise<void> {
     if (this.stopping.signal.aborted) return Promise.reject(new UnavailableError('audit-stream'));
-    return new Promise((resolve, reject) => {
-      this.waiting[stream].push({ event, resolve, reject });
-      if (this.writing[stream]) return;
-      const writer = this.writeAll(stream);
-      this.writers.add(writer);
-      void writer.finally(() => this.writers.delete(writer));
-    });
+    return this.appends[stream].add(event);
   }
 
   consume(options: ConsumeOptions): void {
@@ -98,31 +87,28 @@ export class SqlAuditStream extends AuditStream {
 
   async close(): Promise<void> {
     this.stopping.abort();
-    await Promise.all(this.writers);
-    this.wake.abort();
+    await Promise.all([this.appends.audit.settled(), this.appends.refusals.settled()]);
+    await this.trimming;
+    for (const wake of Object.values(this.wakes)) wake.abort();
     await Promise.all(this.loops);
   }
 
-  private async writeAll(stream: AuditStreamName): Promise<void> {
-    this.writing[stream] = true;
-    while (this.waiting[stream].length > 0) {
-      const group = this.waiting[stream].splice(0, MOST_IN_ONE_INSERT);
-      try {
-        await this.prepare();
-        await appendEvents(
-          this.options.query,
-          stream,
-          group.map(({ event }) => event),
-        );
-        group.forEach(({ resolve }) => resolve());
-      } catch (cause) {
-        group.forEach(({ reject }) => reject(new UnavailableError('audit-stream', { cause })));
-      }
-      this.wakeConsumers();
-      if (stream === 'refusals') await this.boundRefusals(group.length);
+  private gathered(stream: AuditStreamName): Gathered<CloudEvent, void> {
+    return new Gathered({ most: MOST_IN_ONE_INSERT, work: (events) => this.write(stream, events) });
+  }
+
+  private async write(stream: AuditStreamName, events: CloudEvent[]): Promise<void[]> {
+    try {
+      await this.prepare();
+      await appendEvents(this.options.query, stream, events);
+    } catch (cause) {
+      throw new UnavailableError('audit-stream', { cause });
+    } finally {
+      // Also after a failure, which leaves open what was stored.
+      this.wakeConsumers(stream);
+      if (stream === 'refusals') this.trimming = this.trimming.then(() => this.boundRefusals(events.length));
     }
-    // In one step with the last look at the queue: whoever appends from now on starts the next round.
-    this.writing[stream] = false;
+    return events.map(() => undefined);
   }
 
   private async boundRefusals(added: number): Promise<void> {
@@ -137,14 +123,19 @@ export class SqlAuditStream extends AuditStream {
 
   private async consumeAll(options: ConsumeOptions): Promise<void> {
     let failures = 0;
+    let isRegistered = false;
     while (!this.stopping.signal.aborted) {
       // Taken before reading: what is appended meanwhile wakes us at once.
-      const { signal } = this.wake;
+      const { signal } = this.wakes[options.stream];
       try {
+        if (!isRegistered) await this.register(options);
+        isRegistered = true;
         const handled = await this.inTurn(options, () => this.consumeBatch(options));
         failures = 0;
         if (handled === 0) await this.rest(IDLE_MS, signal);
+        else if (handled < options.batchSize) await this.rest(GATHER_MS, this.stopping.signal);
       } catch (error) {
+        isRegistered = false;
         const { stream, durable } = options;
         this.options.logger.error('batch not handled, it comes again', { stream, durable, error });
         const pause = Math.min(LONGEST_PAUSE_MS, FIRST_PAUSE_MS * 2 ** Math.min(failures, 8));
@@ -154,12 +145,15 @@ export class SqlAuditStream extends AuditStream {
     }
   }
 
+  private async register({ stream, durable }: ConsumeOptions): Promise<void> {
+    await this.prepare();
+    await registerConsumer(this.options.query, stream, durable);
+  }
+
   private async consumeBatch({ stream, durable, batchSize, handler }: ConsumeOptions): Promise<number> {
     if (this.stopping.signal.aborted) return 0;
     const { query, mostRefusals = MOST_REFUSALS } = this.options;
-    await this.prepare();
-    const position = await registerConsumer(query, stream, durable);
-    const batch = await readEvents(query, { stream, after: position, limit: batchSize });
+    const batch = await readEvents(query, { stream, durable, limit: batchSize });
     const last = batch.at(-1);
     if (last === undefined) return 0;
     await handler(batch);
@@ -178,9 +172,9 @@ export class SqlAuditStream extends AuditStream {
     return turn;
   }
 
-  private wakeConsumers(): void {
-    const sleeping = this.wake;
-    this.wake = new AbortController();
+  private wakeConsumers(stream: AuditStreamName): void {
+    const sleeping = this.wakes[stream];
+    this.wakes[stream] = new AbortController();
     sleeping.abort();
   }
 
