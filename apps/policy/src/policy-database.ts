@@ -13,6 +13,9 @@ export interface PolicyDatabaseOptions {
   logger: Logger;
 }
 
+/** What events bring is written in batches, which may take longer than a request's statement. */
+export const BATCH_LIMIT = { limitMs: 10_000 };
+
 /** The `policy` schema: documents as they were given, the history of their revisions, recorded exchanges. */
 export class PolicyDatabase extends Database {
   constructor(options: PolicyDatabaseOptions) {

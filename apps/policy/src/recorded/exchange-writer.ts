@@ -2,25 +2,24 @@ import type { StreamedEvent } from '@countersign/messaging';
 import { Clock, Logger } from '@countersign/platform';
 import { isUnstorable } from '@countersign/postgres';
 import { Injectable, Optional } from '@nestjs/common';
-import { PolicyDatabase } from '../policy-database';
+import { BATCH_LIMIT, PolicyDatabase } from '../policy-database';
 import { exchangeRow, isExchange, type ExchangeRow } from './exchange-row';
 import { RecordBounds } from './record-bounds';
-
-/** A full batch may take longer than a request's statement. */
-const BATCH_LIMIT = { limitMs: 10_000 };
 
 const COLUMNS = `event_id, trace_id, time, family, outcome, class, reason, detail, issuer, subject, claims, unverified,
   audience, resource, scope, narrowed_to, source_ip, roles, policies, statements, revision, decidable`;
 
 const INSERT = `
-  INSERT INTO policy.recorded_exchanges (${COLUMNS})
-  SELECT ${COLUMNS} FROM json_to_recordset($1::json) AS i (
-    event_id text, trace_id text, time timestamptz, family text, outcome text, class text, reason text, detail text,
-    issuer text, subject text, claims json, unverified json, audience text[], resource text[], scope text,
-    narrowed_to json, source_ip text, roles text[], policies text[], statements json, revision integer,
-    decidable boolean)
-  ON CONFLICT (event_id) DO NOTHING
-  RETURNING event_id`;
+  WITH stored AS (
+    INSERT INTO policy.recorded_exchanges (${COLUMNS})
+    SELECT ${COLUMNS} FROM json_to_recordset($1::json) AS i (
+      event_id text, trace_id text, time timestamptz, family text, outcome text, class text, reason text, detail text,
+      issuer text, subject text, claims json, unverified json, audience text[], resource text[], scope text,
+      narrowed_to json, source_ip text, roles text[], policies text[], statements json, revision integer,
+      decidable boolean)
+    ON CONFLICT (event_id) DO NOTHING
+    RETURNING 1
+  ) SELECT count(*)::int AS count FROM stored`;
 
 /** Writes exchanges from their events into the record, each once, however often its event comes. */
 @Injectable()
@@ -69,6 +68,7 @@ export class ExchangeWriter {
 
   private async insert(rows: ExchangeRow[]): Promise<number> {
     if (rows.length === 0) return 0;
-    return (await this.database.query(INSERT, [JSON.stringify(rows)], BATCH_LIMIT)).length;
+    const [row] = await this.database.query<{ count: number }>(INSERT, [JSON.stringify(rows)], BATCH_LIMIT);
+    return row?.count ?? 0;
   }
 }

@@ -110,7 +110,7 @@ describe('the record of exchanges', () => {
     const batches = [1, 100].map((size) => streamed(Array.from({ length: size }, () => exchangeEvent())));
     const asked = jest.spyOn(service.database, 'query');
     for (const batch of batches) expect(await writer().store(batch)).toBe(batch.length);
-    expect(asked).toHaveBeenCalledTimes(batches.length);
+    expect(asked.mock.calls.filter(([sql]) => !sql.includes('embedded.'))).toHaveLength(batches.length);
     asked.mockRestore();
   });
 

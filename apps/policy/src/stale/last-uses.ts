@@ -2,21 +2,24 @@ import type { CloudEvent } from '@countersign/contracts';
 import { Clock, Logger } from '@countersign/platform';
 import { Injectable, type OnApplicationBootstrap, type OnModuleDestroy } from '@nestjs/common';
 import type { AccessDecision } from '../access/decide-access';
-import { PolicyDatabase } from '../policy-database';
-import { beginBefore, keyOf, latestOf, readUses, writeUses, type KnownUses, type Use } from './use-rows';
+import { BATCH_LIMIT, PolicyDatabase } from '../policy-database';
+import { keyOf, latestOf, readUses, writeUses, type KnownUses, type Use } from './use-rows';
 import { usesOfDecision, usesOfExchange } from './uses-of';
 
 const FLUSH_MS = 60_000;
-/** All uses may be many. */
-const LIMIT = { limitMs: 5_000 };
 
 /**
  * Remembers when issuers, roles and statements were last of use, for longer than the record of exchanges goes back.
- * Uses in exchanges are written as their events come; those in decisions are gathered here, and written each minute.
+ * Uses are gathered here and written each minute. The first in an exchange is written as its event comes, so that it
+ * is never forgotten that there was one.
  */
 @Injectable()
 export class LastUses implements OnApplicationBootstrap, OnModuleDestroy {
   private readonly gathered = new Map<string, Use>();
+  /** Keys of what has just been written: what follows can wait. */
+  private recent = new Set<string>();
+  /** The stream may begin before the table did: epoch milliseconds that it has not been told yet. */
+  private earliest = Infinity;
   private timer: NodeJS.Timeout | undefined;
 
   constructor(
@@ -34,33 +37,48 @@ export class LastUses implements OnApplicationBootstrap, OnModuleDestroy {
     await this.tryToFlush();
   }
 
-  /** Resolves once they are written. @throws UnavailableError */
+  /** Resolves once a use is written of each that had none within the last minute. @throws UnavailableError */
   async recordExchanges(events: readonly CloudEvent[]): Promise<void> {
     const uses = events.flatMap(usesOfExchange);
-    if (uses.length === 0) return;
-    const earliest = new Date(Math.min(...uses.map(({ usedAt }) => usedAt.getTime())));
-    await this.database.transaction(async (queries) => {
-      await writeUses(queries, latestOf(uses));
-      await beginBefore(queries, earliest);
-    }, LIMIT);
+    for (const { usedAt } of uses) this.earliest = Math.min(this.earliest, usedAt.getTime());
+    const latest = latestOf(uses);
+    for (const use of latest) this.gather(use);
+    await this.write(latest.filter((use) => !this.recent.has(keyOf(use))));
   }
 
   noteDecision(decision: AccessDecision): void {
-    for (const use of usesOfDecision(decision, new Date(this.clock.now()))) this.gathered.set(keyOf(use), use);
+    for (const use of usesOfDecision(decision, new Date(this.clock.now()))) this.gather(use);
   }
 
   /** What is known, with what this replica has gathered. @throws UnavailableError */
   async known(): Promise<KnownUses> {
     await this.flush();
-    return this.database.transaction(readUses, LIMIT);
+    return this.database.transaction(readUses, BATCH_LIMIT);
+  }
+
+  private gather(use: Use): void {
+    const key = keyOf(use);
+    const known = this.gathered.get(key);
+    if (known === undefined || known.usedAt <= use.usedAt) this.gathered.set(key, use);
   }
 
   private async flush(): Promise<void> {
     const uses = [...this.gathered.values()];
+    await this.write(uses);
+    this.recent = new Set(uses.map(keyOf));
+  }
+
+  private async write(uses: readonly Use[]): Promise<void> {
     if (uses.length === 0) return;
-    await this.database.transaction((queries) => writeUses(queries, uses), LIMIT);
-    // One that came meanwhile is later, and another object.
-    for (const use of uses) if (this.gathered.get(keyOf(use)) === use) this.gathered.delete(keyOf(use));
+    const { earliest } = this;
+    await writeUses(this.database, uses, earliest === Infinity ? null : new Date(earliest));
+    if (this.earliest === earliest) this.earliest = Infinity;
+    for (const use of uses) {
+      const key = keyOf(use);
+      this.recent.add(key);
+      // One that came meanwhile is later, and another object.
+      if (this.gathered.get(key) === use) this.gathered.delete(key);
+    }
   }
 
   private async tryToFlush(): Promise<void> {

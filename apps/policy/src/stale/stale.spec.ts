@@ -1,5 +1,6 @@
 import type { CloudEvent, ExchangeEventData, StaleAnswer } from '@countersign/contracts';
-import { anotherBus, eventually, PolicyServices, type PolicyService } from '../policy-service.fixture';
+import { Clock } from '@countersign/platform';
+import { anotherBus, eventually, PolicyServices, silent, type PolicyService } from '../policy-service.fixture';
 import {
   DAY_MS,
   daysAgo,
@@ -8,6 +9,7 @@ import {
   GITHUB_ISSUER,
   refusedEvent,
 } from '../recorded/exchange-events.fixture';
+import { LastUses } from './last-uses';
 
 const DOCUMENTS = `${GITHUB_ISSUER}
 apiVersion: countersign.dev/v1
@@ -80,6 +82,11 @@ const usesCount = async (): Promise<number> =>
   (await service.database.query<{ count: number }>('SELECT count(*)::int AS count FROM policy.last_use'))[0]?.count ??
   0;
 
+const usedAt = async (role: string): Promise<Date | undefined> => {
+  const sql = "SELECT used_at AS at FROM policy.last_use WHERE kind = 'role' AND name = $1";
+  return (await service.database.query<{ at: Date }>(sql, [role]))[0]?.at;
+};
+
 let takes = 0;
 
 /** Resolves when the last of the events has been taken in: one more role tells, another each time. */
@@ -150,6 +157,20 @@ describe('GET /v1/stale', () => {
     expect(Object.keys(listed(await stale(45)))).not.toEqual(expect.arrayContaining(['role deploy']));
     expect(listed(await stale(45))).toHaveProperty(['statement files write'], null);
     expect(older.recordedSince <= daysAgo(49).toISOString()).toBe(true);
+  });
+
+  it('writes the first use in an exchange as it comes, in one statement; those that follow wait until it is asked or stopped', async () => {
+    const uses = new LastUses(service.database, new Clock(), silent);
+    const asked = jest.spyOn(service.database, 'query');
+    const [first, next, last] = [daysAgo(40), daysAgo(39), daysAgo(38)] as const;
+    const busy = (at: Date) => granted({ roles: ['busy'], policies: ['files'], statements }, at);
+    await uses.recordExchanges([busy(first)]);
+    for (const at of [last, next]) await uses.recordExchanges([busy(at)]);
+    expect(asked.mock.calls.filter(([sql]) => !sql.includes('embedded.'))).toHaveLength(1);
+    asked.mockRestore();
+    expect(await usedAt('busy')).toEqual(first);
+    await uses.onModuleDestroy();
+    expect(await usedAt('busy')).toEqual(last);
   });
 
   it('tells of a shadow role when it would have contributed, granted or not', async () => {

@@ -1,4 +1,6 @@
+import type { Database } from '@countersign/postgres';
 import type { EntityManager } from 'typeorm';
+import { BATCH_LIMIT } from '../policy-database';
 
 /** When an issuer, a role or a statement last had a part in something that was granted. */
 export interface Use {
@@ -12,7 +14,8 @@ export interface Use {
 
 type Queries = Pick<EntityManager, 'query'>;
 
-export const keyOf = ({ kind, name, sid }: Omit<Use, 'usedAt'>): string => JSON.stringify([kind, name, sid]);
+/** Names of documents have no line breaks. */
+export const keyOf = ({ kind, name, sid }: Omit<Use, 'usedAt'>): string => `${kind}\n${name}\n${sid}`;
 
 /** Each once, with its latest time. */
 export function latestOf(uses: Iterable<Use>): Use[] {
@@ -26,25 +29,21 @@ export function latestOf(uses: Iterable<Use>): Use[] {
 
 /** In one order, so that replicas that write the same rows never wait for each other in a ring. */
 const WRITE = `
+  WITH beginning AS (UPDATE policy.last_use_beginning SET began_at = $5 WHERE began_at > $5::timestamptz)
   INSERT INTO policy.last_use (kind, name, sid, used_at)
   SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::timestamptz[]) u(kind, name, sid, used_at)
   ORDER BY kind, name COLLATE "C", sid COLLATE "C"
   ON CONFLICT (kind, name, sid) DO UPDATE SET used_at = excluded.used_at WHERE last_use.used_at < excluded.used_at`;
 
-/** The later time stays; `uses` names each once. */
-export async function writeUses(queries: Queries, uses: readonly Use[]): Promise<void> {
-  if (uses.length === 0) return;
-  await queries.query(WRITE, [
+/** In one statement. The later time stays; `uses` names each once. `earliest`: the record begins then, or before. */
+export async function writeUses(database: Database, uses: readonly Use[], earliest: Date | null): Promise<void> {
+  const columns = [
     uses.map(({ kind }) => kind),
     uses.map(({ name }) => name),
     uses.map(({ sid }) => sid),
     uses.map(({ usedAt }) => usedAt),
-  ]);
-}
-
-/** The stream may begin before the table did. */
-export async function beginBefore(queries: Queries, time: Date): Promise<void> {
-  await queries.query('UPDATE policy.last_use_beginning SET began_at = $1 WHERE began_at > $1', [time]);
+  ];
+  await database.query(WRITE, [...columns, earliest], BATCH_LIMIT);
 }
 
 export interface KnownUses {
