@@ -8,9 +8,11 @@
  * name repositories (`github:OWNER/REPO`) and each decision is of another one, and 100,000 documents compile in under
  * 5 s. It ends with 1 when one of them is not kept.
  */
+import fixture from '../dist/documents.fixture.js';
 import engine from '../dist/index.js';
 
 const { compileSnapshot, decideExchange, evaluatePermission } = engine;
+const { GITHUB: iss, githubIssuer: issuer, roleSpec } = fixture;
 const BUDGET = { ratio: 3, compileSeconds: 5 };
 const SIZES = [10, 1_000, 100_000];
 const PER_ROUND = 20_000;
@@ -21,7 +23,6 @@ const [rounds = 15] = process.argv
   .filter((arg) => arg !== '--json')
   .map(Number);
 
-const iss = 'https://token.actions.githubusercontent.com';
 const publicUrl = 'https://sts.example.com';
 
 /** Roles of one issuer, as organisations write them: by ids, by subject, by pattern, by group. */
@@ -39,18 +40,6 @@ const conditions = [
   }),
 ];
 
-const defaults = {
-  principal: null,
-  audience: [],
-  multipleAudiences: false,
-  maxTokenExpiry: null,
-  allowedEvents: [],
-  trustedIps: [],
-  maxUses: 0,
-  shadow: false,
-  disabled: false,
-};
-
 const policyOf = (n) => ({
   kind: 'Policy',
   name: `p${n}`,
@@ -65,7 +54,7 @@ const policyOf = (n) => ({
 function roleOf(n) {
   const { StringEqual, ...rest } = conditions[n % conditions.length](n);
   const condition = { ...rest, StringEqual: { 'jwt:iss': [iss], ...StringEqual } };
-  return { kind: 'Role', name: `r${n}`, spec: { ...defaults, policy: [`p${n % 100}`], condition } };
+  return { kind: 'Role', name: `r${n}`, spec: roleSpec({ policy: [`p${n % 100}`], condition }) };
 }
 
 const named = (n) => ({ iss, path: `acme/svc-${n}`, repositoryId: `${n}`, ownerId: '1' });
@@ -75,10 +64,9 @@ function shorthandRoleOf(n) {
   const repository = { platform: 'github', path: named(n).path, repositoryId: null, ownerId: null };
   const repositories = [{ ...repository, ref: 'refs/heads/main', environment: null }];
   const condition = { StringEqual: { 'jwt:iss': [iss] } };
-  return { kind: 'Role', name: `r${n}`, spec: { ...defaults, policy: [`p${n % 100}`], repositories, condition } };
+  return { kind: 'Role', name: `r${n}`, spec: roleSpec({ policy: [`p${n % 100}`], repositories, condition }) };
 }
 
-const issuer = { kind: 'JwtIssuer', name: 'github', spec: { iss, platform: 'github', disabled: false } };
 const documentsOf = (roles, make) => [
   issuer,
   ...Array.from({ length: 100 }, (_, n) => policyOf(n)),

@@ -5,7 +5,7 @@ import { decideExchange } from './decide-exchange';
 import type { PermissionRequest } from './decisions';
 import type { Condition, CountersignDocument, Statement } from './documents';
 import { evaluatePermission } from './evaluate-permission';
-import { roleSpec } from './documents.fixture';
+import { openPolicy as policy, roleSpec } from './documents.fixture';
 
 // fast-check prints seed and path of what fails; both go here to see it again.
 const settings = { seed: 20_261_121, numRuns: 100 };
@@ -292,12 +292,6 @@ describe('on what Cedar and we can both say, both decide the same', () => {
     expect(granted).toBeGreaterThan(100);
   });
 });
-
-const policy: CountersignDocument = {
-  kind: 'Policy',
-  name: 'p',
-  spec: { statement: [{ sid: 's', effect: 'Allow', action: ['*'], resource: ['*'], condition: null }] },
-};
 
 const issuerOf = (iss: string): CountersignDocument =>
   ({ kind: 'JwtIssuer', name: 'ci', spec: { iss, platform: 'generic', disabled: false } }) as CountersignDocument;

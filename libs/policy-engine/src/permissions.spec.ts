@@ -1,5 +1,6 @@
 import { compileSnapshot } from './compile-snapshot';
 import type { CountersignDocument, Statement } from './documents';
+import { roleSpec } from './documents.fixture';
 import { narrowToken } from './narrow-token';
 import { firstNotGranted } from './permissions';
 import { permits } from './permits';
@@ -21,19 +22,7 @@ const policy = (name: string, ...statements: Statement[]): CountersignDocument =
 const role = (name: string, policies: string[], trustedIps: string[] = []): CountersignDocument => ({
   kind: 'Role',
   name,
-  spec: {
-    policy: policies,
-    principal: null,
-    condition: { StringEqual: { 'jwt:iss': ['https://a.test'] } },
-    audience: [],
-    multipleAudiences: false,
-    maxTokenExpiry: null,
-    allowedEvents: [],
-    trustedIps,
-    maxUses: 0,
-    shadow: false,
-    disabled: false,
-  },
+  spec: roleSpec({ policy: policies, condition: { StringEqual: { 'jwt:iss': ['https://a.test'] } }, trustedIps }),
 });
 
 const snapshot = compileSnapshot({

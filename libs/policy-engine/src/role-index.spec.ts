@@ -6,9 +6,8 @@ import type { ExchangeRequest } from './decisions';
 import type { Condition, CountersignDocument, RepositoryPrincipal, RoleSpec } from './documents';
 import { roleMatches } from './match-roles';
 import { buildRoleIndex } from './role-index';
-import { roleSpec } from './documents.fixture';
+import { GITHUB as iss, githubIssuer as issuer, openPolicy as policy, roleSpec } from './documents.fixture';
 
-const iss = 'https://token.actions.githubusercontent.com';
 const publicUrl = 'https://sts.example.com';
 
 const spec = (condition: Condition, more: Partial<RoleSpec> = {}): RoleSpec => roleSpec({ condition, ...more });
@@ -17,16 +16,6 @@ const role = (name: string, condition: Condition, more: Partial<RoleSpec> = {}):
   name,
   spec: spec(condition, more),
 });
-const issuer = {
-  kind: 'JwtIssuer',
-  name: 'github',
-  spec: { iss, platform: 'github', disabled: false },
-} as CountersignDocument;
-const policy: CountersignDocument = {
-  kind: 'Policy',
-  name: 'p',
-  spec: { statement: [{ sid: 's', effect: 'Allow', action: ['*'], resource: ['*'], condition: null }] },
-};
 
 const count = 10_000;
 const many = (make: (n: number) => CountersignDocument): CountersignDocument[] => [

@@ -1,32 +1,20 @@
 import { compileSnapshot } from '../compile-snapshot';
 import { decideExchange } from '../decide-exchange';
 import type { ExchangeRequest } from '../decisions';
-import type { Condition, CountersignDocument, RoleDocument, RoleSpec } from '../documents';
+import type { Condition, RoleDocument, RoleSpec } from '../documents';
 import { parseRepository } from '../shorthand/parse-repository';
 import { explainExchange } from './explain-exchange';
 import type { DocumentEdit } from './explanation';
 import { editNormalised, findNearestMiss, isAdmittedAfter } from './nearest-miss';
 import { withRole } from './with-role';
-import { roleSpec } from '../documents.fixture';
+import { GITHUB as iss, githubIssuer as issuer, openPolicy as policy, roleSpec } from '../documents.fixture';
 
-const iss = 'https://token.actions.githubusercontent.com';
 const publicUrl = 'https://sts.example.com';
 const pinned = { 'jwt:iss': [iss] };
 
 const spec = (more: Partial<RoleSpec>): RoleSpec => roleSpec({ condition: { StringEqual: pinned }, ...more });
 
 const role = (name: string, more: Partial<RoleSpec>): RoleDocument => ({ kind: 'Role', name, spec: spec(more) });
-
-const issuer = {
-  kind: 'JwtIssuer',
-  name: 'github',
-  spec: { iss, platform: 'github', disabled: false },
-} as CountersignDocument;
-const policy: CountersignDocument = {
-  kind: 'Policy',
-  name: 'p',
-  spec: { statement: [{ sid: 's', effect: 'Allow', action: ['*'], resource: ['*'], condition: null }] },
-};
 
 const request = (claims: Record<string, unknown>, more: Partial<ExchangeRequest> = {}): ExchangeRequest => ({
   issuer: 'github',

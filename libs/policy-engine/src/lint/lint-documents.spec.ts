@@ -2,23 +2,18 @@ import fc from 'fast-check';
 import { compilePattern, matchPattern } from '../patterns';
 import type { Condition, CountersignDocument, JwtIssuerDocument, RoleDocument, RoleSpec } from '../documents';
 import { platforms } from '../documents';
+import { GITHUB as github, roleSpec } from '../documents.fixture';
 import { lintDocuments } from './lint-documents';
 import type { LintFinding } from './lint-findings';
 import { coversPattern } from './pattern-cover';
 
-const github = 'https://token.actions.githubusercontent.com';
-
 const role = (name: string, condition: Condition, more: Partial<RoleSpec> = {}): RoleDocument => ({
   kind: 'Role',
   name,
-  spec: {
-    policy: ['p'],
-    principal: null,
+  spec: roleSpec({
     condition: { ...condition, StringEqual: { 'jwt:iss': [github], ...condition['StringEqual'] } },
-    ...{ audience: [], multipleAudiences: false, maxTokenExpiry: null, allowedEvents: [], trustedIps: [], maxUses: 0 },
-    ...{ shadow: false, disabled: false },
     ...more,
-  },
+  }),
 });
 const open = { StringLike: { 'jwt:sub': ['repo:*'] } };
 const lint = (documents: CountersignDocument[], only?: CountersignDocument): LintFinding[] =>

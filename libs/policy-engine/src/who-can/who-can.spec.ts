@@ -3,6 +3,7 @@ import { compileSnapshot, type Snapshot } from '../compile-snapshot';
 import { decideExchange } from '../decide-exchange';
 import type { ExchangeDecision, PermissionDecision } from '../decisions';
 import type { Condition, CountersignDocument, RepositoryPrincipal, RoleSpec, Statement } from '../documents';
+import { roleSpec } from '../documents.fixture';
 import { evaluatePermission } from '../evaluate-permission';
 import { rolesThatLet, type SeenIdentity } from './identity-reach';
 import { whoCan, type ReachingRole } from './who-can';
@@ -19,11 +20,7 @@ const issuers = ISS.map((iss, n) => ({
 const role = (name: string, condition: Condition, more: Partial<RoleSpec> = {}): CountersignDocument => ({
   kind: 'Role',
   name,
-  spec: {
-    ...{ policy: ['p'], principal: null, condition, audience: [], multipleAudiences: false, maxTokenExpiry: null },
-    ...{ allowedEvents: [], trustedIps: [], maxUses: 0, shadow: false, disabled: false },
-    ...more,
-  },
+  spec: roleSpec({ condition, ...more }),
 });
 const policy = (name: string, ...statement: Statement[]): CountersignDocument => ({
   kind: 'Policy',
