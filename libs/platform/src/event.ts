@@ -25,6 +25,7 @@ const budgetOf = (left: number): Budget => ({ left, changed: false });
 
 /** Visible ASCII and spaces but for what JSON escapes: as long in JSON as it is here, and nothing to mend. */
 const PLAIN = /^[ !#-[\]-~]*$/;
+const PLAIN_JSON = /^[ -[\]-~]*$/;
 
 const bytesOf = (text: string): number =>
   PLAIN.test(text) ? text.length + 2 : Buffer.byteLength(JSON.stringify(text));
@@ -92,7 +93,7 @@ function sanitizeValue(value: unknown, depth: number, budget: Budget): unknown {
  * smallest members get their room first, so that a large one cannot crowd out another. `shortened` names those that
  * are not as they were: nobody may take them for the whole.
  */
-function sanitizeData(data: Record<string, unknown>): Record<string, unknown> {
+function mendData(data: Record<string, unknown>): Record<string, unknown> {
   const members = Object.entries(data).map(([name, value]) => {
     return { name, value, ...within(value, DATA_BYTES) };
   });
@@ -112,6 +113,22 @@ function within(value: unknown, most: number): { clean: unknown; changed: boolea
   const budget = budgetOf(most);
   const clean = sanitizeValue(value, 0, budget);
   return { clean, changed: budget.changed, bytes: most - budget.left };
+}
+
+/** Whether the data may stay as it is. One look at the whole text costs less than one at each of its parts. */
+function isFit(data: Record<string, unknown>): boolean {
+  if (!isBounded(data, MAX_DEPTH)) return false;
+  const text = JSON.stringify(data);
+  return text.length <= DATA_BYTES && PLAIN_JSON.test(text) && !looksLikeToken(text);
+}
+
+function isBounded(value: unknown, depth: number): boolean {
+  if (typeof value === 'string') return value.length <= MAX_TEXT;
+  if (typeof value === 'number') return Number.isFinite(value);
+  if (typeof value !== 'object' || value === null) return typeof value === 'boolean' || value === null;
+  const members = Object.entries(value);
+  if (depth === 0 || members.length > MAX_MEMBERS) return false;
+  return members.every(([name, item]) => name.length < NAME_BYTES && isBounded(item, depth - 1));
 }
 
 /**
@@ -152,6 +169,6 @@ export function createEvent({ type, source, subject, data, trace }: EventInput):
     time: now.toISOString(),
     datacontenttype: 'application/json',
     traceparent: traceparent(trace),
-    data: sanitizeData(data),
+    data: isFit(data) ? data : mendData(data),
   };
 }

@@ -1,4 +1,4 @@
-import { constants, createPrivateKey, createPublicKey, KeyObject, sign, verify } from 'node:crypto';
+import { constants, createPrivateKey, createPublicKey, JsonWebKeyInput, KeyObject, sign, verify } from 'node:crypto';
 import { Jwk, ParsedToken, PrivateJwk } from './types';
 
 interface SignatureForm {
@@ -73,13 +73,10 @@ function modulusLength({ n = '' }: Jwk): number {
   return modulus.length - modulus.findIndex((byte) => byte !== 0);
 }
 
-function importOnce<K extends Jwk | PrivateJwk>(
-  key: K,
-  create: (input: { key: K; format: 'jwk' }) => KeyObject,
-): KeyObject {
+function importOnce(key: Jwk | PrivateJwk, create: (input: JsonWebKeyInput) => KeyObject): KeyObject {
   const known = imported.get(key);
   if (known !== undefined) return known;
-  const made = create({ key, format: 'jwk' });
+  const made = create({ key: { ...key }, format: 'jwk' });
   imported.set(key, made);
   return made;
 }

@@ -26,6 +26,7 @@ const stringLiteral = /"(?:[^"\\\u0000-\u001f]|\\(?:["\\/bfnrt]|u[0-9a-fA-F]{4})
 const scalarLiteral = /true|false|null|-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?/y;
 // With the u flag a surrogate only matches where it has no partner.
 const loneSurrogate = /[\ud800-\udfff]/u;
+const ascii = /^[\0-\x7f]*$/;
 const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
 
 /**
@@ -38,6 +39,8 @@ export function parseStrictJson(bytes: Uint8Array, limits: JsonLimits): StrictJs
   if (bytes[0] === 0xef && bytes[1] === 0xbb && bytes[2] === 0xbf) return { ok: false, reason: 'bom' };
   const text = decodeUtf8(bytes);
   if (text === null) return { ok: false, reason: 'utf8' };
+  const plain = parsePlain(text, limits);
+  if (plain !== null) return { ok: true, value: plain };
   const refusal = refuseJson(text, limits);
   if (refusal !== null) return { ok: false, reason: refusal };
   const value: unknown = JSON.parse(text);
@@ -48,11 +51,39 @@ export function parseStrictJson(bytes: Uint8Array, limits: JsonLimits): StrictJs
 export const refuseJson = (text: string, limits: JsonLimits): JsonRefusal | null =>
   loneSurrogate.test(text) ? 'utf8' : scanDocument({ text, at: 0, depth: 0, members: 0, limits });
 
+/**
+ * The object, when it is written as JSON.stringify would write it: then nothing was repeated, and no number is beyond a
+ * double. So most tokens are written, and reading them twice costs less than one scan. Null: look closer.
+ */
+function parsePlain(text: string, limits: JsonLimits): Record<string, unknown> | null {
+  // Escapes can write a lone surrogate.
+  if (text.includes('\\u')) return null;
+  try {
+    const value: unknown = JSON.parse(text);
+    const members = { left: limits.members };
+    if (!isObject(value) || JSON.stringify(value) !== text || !isWithin(value, limits.depth, members)) return null;
+    return value;
+  } catch {
+    return null;
+  }
+}
+
+function isWithin(value: unknown, depth: number, members: { left: number }): boolean {
+  if (typeof value !== 'object' || value === null) return true;
+  if (depth === 0) return false;
+  if (Array.isArray(value)) return value.every((item) => isWithin(item, depth - 1, members));
+  return Object.entries(value).every(
+    ([name, item]) => !(name in Object.prototype) && members.left-- > 0 && isWithin(item, depth - 1, members),
+  );
+}
+
 export function isObject(value: unknown): value is Record<string, unknown> {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
 function decodeUtf8(bytes: Uint8Array): string | null {
+  const text = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('latin1');
+  if (ascii.test(text)) return text;
   try {
     return utf8.decode(bytes);
   } catch {
