@@ -154,26 +154,27 @@ interface AuditChanges {
 const QUICK_RETENTION = { intervalMs: 50, soonMs: 20, retryMs: 50 };
 const QUICK_DELIVERIES = { pollMs: 20, stopMs: 500, random: () => 0.5 };
 
+const environmentOf = ({ witnesses = [], retentionDays }: AuditChanges): Record<string, string> => ({
+  ...ENVIRONMENT,
+  COUNTERSIGN_WITNESSES: witnesses.join(','),
+  COUNTERSIGN_AUDIT_RETENTION_DAYS: retentionDays === undefined ? '' : String(retentionDays),
+});
+
 /** The whole module behind its real HTTP server, on a database of its own. */
 export async function startAudit(
   server: { url: string },
   changes: Partial<DeliverySettings> = {},
-  { log = new LogSettings(), witnesses = [], http: httpChanges = {}, ...others }: AuditChanges = {},
+  { log = new LogSettings(), gaps = new GapSettings(), ...others }: AuditChanges = {},
 ): Promise<AuditUnderTest> {
-  const { databaseUrl, retentionDays, gaps = new GapSettings() } = others;
-  const place = databaseUrl === undefined ? await createTestDatabase(server) : { url: databaseUrl };
-  const environment = {
-    ...ENVIRONMENT,
-    COUNTERSIGN_WITNESSES: witnesses.join(','),
-    COUNTERSIGN_AUDIT_RETENTION_DAYS: retentionDays === undefined ? '' : String(retentionDays),
-  };
+  const place = others.databaseUrl === undefined ? await createTestDatabase(server) : { url: others.databaseUrl };
+  const environment = environmentOf(others);
   const logger = new Logger('audit', 'silent');
   const database = new AuditDatabase({ url: place.url, logger });
   const stream = new FailingStream({ query: (sql, parameters) => database.query(sql, parameters), logger });
   const clock = new MovableClock();
   const access = new StubAccess();
   const policy = new StubPolicy();
-  const http = new SafeHttp({ allowLoopback: true, allowedPrivateCidrs: [], proxyUrl: null, ...httpChanges });
+  const http = new SafeHttp({ allowLoopback: true, allowedPrivateCidrs: [], proxyUrl: null, ...others.http });
   await database.whenReady();
   const service = await startService({
     name: 'audit',

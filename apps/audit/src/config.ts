@@ -9,4 +9,5 @@ export class AuditConfig extends configOf(
   'allowedPrivateCidrs',
   'httpsProxy',
   'witnesses',
+  'auditRetentionDays',
 ) {}

@@ -4,6 +4,7 @@ import { AddDeliveryChains1700000002000 } from './migrations/1700000002000-add-d
 import { AddDeliveryLimits1700000003000 } from './migrations/1700000003000-add-delivery-limits';
 import { SealPersonalData1700000004000 } from './migrations/1700000004000-seal-personal-data';
 import { AddEventRoles1700000006000 } from './migrations/1700000006000-add-event-roles';
+import { PartitionTrail1700000007000 } from './migrations/1700000007000-partition-trail';
 import { AddStreamProgress1700000008000 } from './migrations/1700000008000-add-stream-progress';
 import { AddTimeIndex1700000005000 } from './migrations/1700000005000-add-time-index';
 import { CreateAuditSchema1700000000000 } from './migrations/1700000000000-create-audit-schema';
@@ -19,10 +20,14 @@ export class AuditDatabase extends Database {
       SealPersonalData1700000004000,
       AddTimeIndex1700000005000,
       AddEventRoles1700000006000,
+      PartitionTrail1700000007000,
       AddStreamProgress1700000008000,
     ];
-    const insertOnly = ['event', 'event_role', 'tile', 'checkpoint'];
+    const insertOnly = ['event', 'event_role', 'tile', 'leaf', 'checkpoint'];
     const neverUpdated = ['subject_key'];
-    super({ ...options, schema: 'audit', entities: [], migrations, insertOnly, neverUpdated });
+    const readOnly = ['event_partition'];
+    const functions = ['begin_partition', 'drop_partition'];
+    const rights = { insertOnly, neverUpdated, readOnly, functions };
+    super({ ...options, schema: 'audit', entities: [], migrations, ...rights });
   }
 }

@@ -20,6 +20,7 @@ export const EVENT_TYPES = [
   'dev.countersign.revocation.created.v1',
   'dev.countersign.revocation.deleted.v1',
   'dev.countersign.audit.erased.v1',
+  'dev.countersign.audit.expired.v1',
   'dev.countersign.audit.gap_found.v1',
   'dev.countersign.audit.stream_restarted.v1',
   'dev.countersign.audit.unreadable.v1',

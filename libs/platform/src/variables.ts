@@ -72,6 +72,10 @@ export const VARIABLES = {
   signingAlg: { name: 'SIGNING_ALG', schema: z.enum(['ES256', 'RS256', 'EdDSA']).default('ES256') },
   maxTokenLifetime: { name: 'MAX_TOKEN_LIFETIME', schema: z.coerce.number().int().min(60).max(86_400).default(86_400) },
   witnesses: { name: 'WITNESSES', schema: witnesses.default([]) },
+  auditRetentionDays: {
+    name: 'AUDIT_RETENTION_DAYS',
+    schema: z.coerce.number().int().min(1).max(36_500).optional(),
+  },
   doors: { name: 'DOORS', schema: list.default([]) },
 } as const;
 

@@ -17,6 +17,10 @@ export interface DatabaseOptions {
   insertOnly?: string[];
   /** Tables whose rows it may add, read and delete, and never change. */
   neverUpdated?: string[];
+  /** Tables that it may read, and nothing else. */
+  readOnly?: string[];
+  /** Functions that nobody else may call: they run as the owner of the tables. */
+  functions?: string[];
   logger: Logger;
 }
 

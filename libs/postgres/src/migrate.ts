@@ -9,6 +9,8 @@ export interface MigrateOptions {
   migrations: Class<MigrationInterface>[];
   insertOnly?: string[] | undefined;
   neverUpdated?: string[] | undefined;
+  readOnly?: string[] | undefined;
+  functions?: string[] | undefined;
 }
 
 /**
@@ -58,7 +60,7 @@ async function runMigrations(url: string, { schema, migrations }: MigrateOptions
 
 /** The service's own user reads and writes rows and changes no table; what is insert-only it cannot change either. */
 async function grantUse(client: Client, options: MigrateOptions): Promise<void> {
-  const { url, schema, insertOnly = [], neverUpdated = [] } = options;
+  const { url, schema, insertOnly = [], neverUpdated = [], readOnly = [], functions = [] } = options;
   const user = client.escapeIdentifier(decodeURIComponent(new URL(url).username));
   const name = client.escapeIdentifier(schema);
   await client.query('BEGIN');
@@ -71,5 +73,23 @@ async function grantUse(client: Client, options: MigrateOptions): Promise<void> 
   for (const table of neverUpdated) {
     await client.query(`REVOKE UPDATE ON ${name}.${client.escapeIdentifier(table)} FROM ${user}`);
   }
+  for (const table of readOnly) {
+    await client.query(`REVOKE INSERT, UPDATE, DELETE ON ${name}.${client.escapeIdentifier(table)} FROM ${user}`);
+  }
+  for (const partition of await partitionsIn(client, schema)) {
+    await client.query(`REVOKE ALL ON ${name}.${client.escapeIdentifier(partition)} FROM ${user}`);
+  }
+  for (const called of functions) {
+    await client.query(`GRANT EXECUTE ON FUNCTION ${name}.${client.escapeIdentifier(called)} TO ${user}`);
+  }
   await client.query('COMMIT');
+}
+
+/** They are reached through their table, with the rights that it gives. */
+async function partitionsIn(client: Client, schema: string): Promise<string[]> {
+  const { rows } = await client.query<{ name: string }>(
+    'SELECT relname AS name FROM pg_class WHERE relnamespace = $1::regnamespace AND relispartition AND relkind = $2',
+    [client.escapeIdentifier(schema), 'r'],
+  );
+  return rows.map(({ name }) => name);
 }

@@ -7,10 +7,13 @@ import { chainLeaf, EMPTY_CHAIN, type ChainLink } from './delivered-event';
 
 const INSERT = `
   INSERT INTO audit.delivery
-    (id, webhook_id, event_id, event_type, status, next_attempt_at, created_at, endpoint_sequence, chain_head)
-  SELECT id, webhook_id, event_id, event_type, 'pending', $2, $2, endpoint_sequence, decode(chain_head, 'base64')
+    (id, webhook_id, event_id, event_sequence, event_type, status, next_attempt_at, created_at, endpoint_sequence,
+      chain_head)
+  SELECT id, webhook_id, event_id, event_sequence, event_type, 'pending', $2, $2, endpoint_sequence,
+    decode(chain_head, 'base64')
   FROM jsonb_to_recordset($1::jsonb) AS i
-    (id uuid, webhook_id uuid, event_id text, event_type text, endpoint_sequence bigint, chain_head text)`;
+    (id uuid, webhook_id uuid, event_id text, event_sequence bigint, event_type text, endpoint_sequence bigint,
+      chain_head text)`;
 
 interface Chain {
   deliveries: string;
@@ -70,10 +73,11 @@ async function extendChain(manager: EntityManager, id: string, wanted: readonly 
   return links;
 }
 
-const asRow = ({ id, type }: RecordedEvent, webhookId: string, link: ChainLink, deliveryId: string) => ({
+const asRow = ({ id, sequence, type }: RecordedEvent, webhookId: string, link: ChainLink, deliveryId: string) => ({
   id: deliveryId,
   webhook_id: webhookId,
   event_id: id,
+  event_sequence: sequence,
   event_type: type,
   endpoint_sequence: link.endpointSequence,
   chain_head: link.chainHead.toString('base64'),

@@ -3,6 +3,7 @@ import { Clock, ProblemError } from '@countersign/platform';
 import { Injectable } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
 import { AuditDatabase } from '../database';
+import { readKeptRange } from '../trail/kept-range';
 import { EndpointStore } from '../webhooks/endpoint-store';
 import { DeliveryReader } from './delivery-reader';
 import { DeliveryWorker } from './delivery-worker';
@@ -46,12 +47,14 @@ export class Redelivery {
   /**
    * Everything since a time that the endpoint wants and has not taken: dead letters, and what it was not sent while it
    * was disabled. Resolves with how many deliveries are on their way.
-   * @throws ProblemError 404, 409 for a disabled endpoint, 422 for a time too long ago; UnavailableError
+   * @throws ProblemError 404, 409 for a disabled endpoint, 422 for a time too long ago or from which on events were
+   * removed by retention; UnavailableError
    */
   async recover(webhookId: string, since: Date): Promise<{ recovered: number }> {
     if (since.getTime() < this.clock.now() - LONGEST_MS) {
       throw new ProblemError('invalid-parameter', 'since: must be within the last 14 days');
     }
+    await this.refuseRemoved(since);
     let recovered = await this.revive(webhookId, since);
     for (let after: string | null = '0'; after !== null;) {
       const step = await this.queueMissed(webhookId, since, after);
@@ -60,6 +63,13 @@ export class Redelivery {
     }
     this.worker.wake();
     return { recovered };
+  }
+
+  private async refuseRemoved(since: Date): Promise<void> {
+    const { begunAt } = await this.database.run(readKeptRange);
+    if (begunAt === null || begunAt <= since) return;
+    const detail = `since: events from before ${begunAt.toISOString()} were removed by retention`;
+    throw new ProblemError('invalid-parameter', detail);
   }
 
   private revive(webhookId: string, since: Date): Promise<number> {

@@ -17,6 +17,7 @@ import { AuditDatabase } from '../database';
 import { commitmentsOf, type SealedEvent } from '../personal-data/sealed-event';
 import { SubjectKeys } from '../personal-data/subject-keys';
 import { EVENT_COLUMNS } from '../trail/event-rows';
+import { readKeptRange } from '../trail/kept-range';
 import { latestCheckpoint, type CheckpointRow } from './checkpoint-rows';
 import { CheckpointWriter } from './checkpoint-writer';
 import { readEntries, readHashes, readRange } from './tree-rows';
@@ -91,7 +92,10 @@ export class LogReader {
     return { first, second, proof, checkpoint: note };
   }
 
-  /** The bytes of a tile as C2SP tlog-tiles lays them out; null for one that the newest checkpoint does not have. */
+  /**
+   * The bytes of a tile as C2SP tlog-tiles lays them out; null for one that the newest checkpoint does not have. An
+   * entry that retention removed is empty; its hash is not.
+   */
   async tile({ level, index, width }: Tile): Promise<Buffer | null> {
     const size = (await this.checkpoint())?.size ?? 0;
     const from = index * TILE_WIDTH;
@@ -99,7 +103,7 @@ export class LogReader {
     if (to > hashesAtLevel(size, level === 'entries' ? 0 : level)) return null;
     return this.database.run(async (manager) =>
       level === 'entries'
-        ? joinEntries(await readEntries(manager, { from, to }))
+        ? joinEntries(await readKept(manager, { from, to }))
         : Buffer.concat(await readHashes(manager, level, { from, to })),
     );
   }
@@ -115,6 +119,14 @@ export class LogReader {
 
 const asAnswer = (commitments: Commitments | null): InclusionProof['commitments'] =>
   commitments && { ...commitments, salt: Buffer.from(commitments.salt).toString('base64') };
+
+async function readKept(manager: EntityManager, { from, to }: Range): Promise<string[]> {
+  const entries = await readEntries(manager, { from, to });
+  // After the entries: what goes in between counts as gone.
+  const { removed } = await readKeptRange(manager);
+  const gone = Math.min(Math.max(removed - from, 0), to - from);
+  return [...Array<string>(gone).fill(''), ...entries.slice(Math.max(0, entries.length - (to - from - gone)))];
+}
 
 async function readPath(manager: EntityManager, path: readonly Range[]): Promise<string[]> {
   const hashes: Hash[] = [];

@@ -47,8 +47,30 @@ export async function readHashes(manager: EntityManager, level: number, { from, 
   const index = Math.floor(from / TILE_WIDTH);
   const sql = 'SELECT hashes FROM audit.tile WHERE level = 0 AND index = $1';
   const [tile] = await manager.query<{ hashes: Buffer }[]>(sql, [index]);
-  if (tile === undefined) return (await readEntries(manager, { from, to })).map((entry) => leafHash(entry));
+  if (tile === undefined) return readLeaves(manager, { from, to });
   return splitHashes(tile.hashes).slice(from - index * TILE_WIDTH, to - index * TILE_WIDTH);
+}
+
+/** Of entries whose tile is not full; of those that retention removed, the hash was kept. */
+async function readLeaves(manager: EntityManager, { from, to }: Range): Promise<Hash[]> {
+  const sql = 'SELECT hash FROM audit.leaf WHERE index >= $1 AND index < $2 ORDER BY index';
+  const kept = (await manager.query<{ hash: Hash }[]>(sql, [from, to])).map(({ hash }) => hash);
+  const entries = await readEntries(manager, { from: from + kept.length, to });
+  return [...kept, ...entries.map((entry) => leafHash(entry))];
+}
+
+/** Keeps the hashes of entries up to and without `to` that are in no full tile: their events are about to go. */
+export async function keepLeaves(manager: EntityManager, to: number): Promise<void> {
+  const from = to - (to % TILE_WIDTH);
+  const sql = 'SELECT 1 FROM audit.tile WHERE level = 0 AND index = $1';
+  const tiles = await manager.query<unknown[]>(sql, [from / TILE_WIDTH]);
+  if (tiles.length > 0) return;
+  const leaves = await readLeaves(manager, { from, to });
+  await manager.query(
+    `INSERT INTO audit.leaf (index, hash) SELECT $1::bigint + place - 1, hash
+     FROM unnest($2::bytea[]) WITH ORDINALITY AS l (hash, place) ON CONFLICT (index) DO NOTHING`,
+    [from, leaves],
+  );
 }
 
 /** The hash of a range of a proof. Throws RangeError when the trail does not have all of it. */

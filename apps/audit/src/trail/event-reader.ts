@@ -6,6 +6,7 @@ import { pageOf, pageQuery } from '../paging';
 import { SubjectKeys } from '../personal-data/subject-keys';
 import { searchable } from './event-facts';
 import { asRecorded, EVENT_COLUMNS, type EventRow } from './event-rows';
+import { readKeptRange } from './kept-range';
 
 /** PostgreSQL text holds no NUL. */
 const text = z
@@ -46,7 +47,9 @@ const CONDITIONS: Record<keyof Conditions, (parameter: string) => string> = {
   issuer: (parameter) => `issuer = ${parameter}`,
   subject: (parameter) => `subject = ${parameter}`,
   keys: (parameter) => `key_id = ANY (${parameter}::bigint[])`,
-  role: (parameter) => `sequence IN (SELECT r.sequence FROM audit.event_role r WHERE r.role = ${parameter})`,
+  // With the partition, so that only one is looked into.
+  role: (parameter) =>
+    `(sequence, part) IN (SELECT r.sequence, r.part FROM audit.event_role r WHERE r.role = ${parameter})`,
   outcome: (parameter) => `outcome = ${parameter}`,
   traceId: (parameter) => `trace_id = ${parameter}`,
   from: (parameter) => `time >= to_timestamp(${parameter}::float8)`,
@@ -66,8 +69,8 @@ const ORDERS = {
 
 /** The events of a role by its own places; without OFFSET 0 the whole trail would be walked to meet them. */
 const ofRole = (parameter: string): string => `
-  (SELECT sequence AS place FROM audit.event_role WHERE role = ${parameter}) places
-  CROSS JOIN LATERAL (SELECT * FROM audit.event WHERE sequence = place OFFSET 0) e`;
+  (SELECT sequence AS place, part AS place_part FROM audit.event_role WHERE role = ${parameter}) places
+  CROSS JOIN LATERAL (SELECT * FROM audit.event WHERE sequence = place AND part = place_part OFFSET 0) e`;
 
 /** Where a page comes from and in which order, and what is left to be filtered. */
 function planPage(filters: Filters, parameters: unknown[]) {
@@ -116,6 +119,7 @@ export class EventReader {
   ): Promise<{ events: RecordedEvent[]; position: string }> {
     // Sequences are given in the order of commits: below the newest one that is seen, none is still to come.
     const newest = await this.newestPosition();
+    if (Number(newest) <= Number(after)) return { events: [], position: newest };
     const parameters: unknown[] = [limit, after, newest];
     // After the newest position: the keys of all events up to there are known.
     const wanted = await this.conditions(filters, parameters);
@@ -133,6 +137,11 @@ export class EventReader {
     const sql = 'SELECT coalesce(max(sequence), 0)::text AS position FROM audit.event';
     const [row] = await this.database.query<{ position: string }>(sql);
     return row?.position ?? '0';
+  }
+
+  /** The sequence of the newest event that retention removed; 0 while it removed none. */
+  async removedPosition(): Promise<number> {
+    return (await this.database.run(readKeptRange)).removed;
   }
 
   async find(id: string): Promise<RecordedEvent | null> {

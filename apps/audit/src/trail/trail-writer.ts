@@ -10,13 +10,12 @@ import { SubjectKeys } from '../personal-data/subject-keys';
 import { enabledEndpoints } from '../webhooks/endpoint-matching';
 import { eventFacts } from './event-facts';
 import { recordedEvent } from './recorded-event';
-import { TRAIL_LOCK } from './trail-lock';
+import { placeholderFor } from './placeholder-event';
 import { noteSeen } from './stream-progress';
 import { TRAIL_LOCK } from './trail-lock';
-import { placeholderFor } from './placeholder-event';
+
 /** More than any event of ours has. PostgreSQL would hold what is too deep to be hashed, and the log would end there. */
 const MOST_LEVELS = 64;
-
 /** A full batch may take longer than a request's statement. */
 const BATCH_LIMIT = { limitMs: 10_000 };
 
@@ -36,7 +35,6 @@ const INSERT_EVENTS = `
     class, reason, roles, trace_id, $2, stream_sequence, event,
     decode(sealed, 'base64'), key_id
   FROM fresh ORDER BY number
-  ON CONFLICT (event_id) DO NOTHING
   RETURNING sequence, event_id AS "eventId"`;
 
 /** Writes events into the trail, each once, numbered without a gap, with the deliveries that they cause. */
@@ -80,18 +78,18 @@ export class TrailWriter {
   private async insert(stream: AuditStreamName, batch: StreamedEvent[]): Promise<number> {
     const [keys, ring] = [this.keys, await this.keys.ring()];
     return this.database.transaction(async (manager) => {
-      events.forEach((event) => refuseTooDeep(event, MOST_LEVELS));
       await manager.query(TRAIL_LOCK);
       const events = batch.map(({ event }) => event);
+      events.forEach((event) => refuseTooDeep(event, MOST_LEVELS));
       const forms = await sealBatch(manager, { keys, ring }, events);
+      const rows = JSON.stringify(batch.map((streamed, position) => asRow(streamed, forms[position], position)));
+      const inserted = await manager.query<Inserted[]>(INSERT_EVENTS, [rows, stream]);
       // Also of those that the trail had already: they came.
       await noteSeen(
         manager,
         stream,
         batch.map(({ streamSequence }) => streamSequence),
       );
-      const rows = JSON.stringify(batch.map((streamed, position) => asRow(streamed, forms[position], position)));
-      const inserted = await manager.query<Inserted[]>(INSERT_EVENTS, [rows, stream]);
       if (inserted.length === 0) return 0;
       await insertDeliveries(manager, inOrder(inserted, events), await enabledEndpoints(manager), this.clock.now());
       return inserted.length;
@@ -114,13 +112,13 @@ function inOrder(inserted: readonly Inserted[], events: readonly CloudEvent[]): 
       const event = byId.get(eventId);
       return event === undefined ? [] : [recordedEvent(event, sequence)];
     });
+}
+
 /** @throws RangeError */
 function refuseTooDeep(value: unknown, levels: number): void {
   if (typeof value !== 'object' || value === null) return;
   if (levels === 0) throw new RangeError(`more than ${MOST_LEVELS} levels`);
   for (const member of Object.values(value)) refuseTooDeep(member, levels - 1);
-}
-
 }
 
 function asRow({ event, streamSequence }: StreamedEvent, form: StoredForm | undefined, position: number): object {
