@@ -63,6 +63,33 @@ describe('an export held against signed heads', () => {
     expect(check(edited, { heads })).toEqual([{ kind: 'edited', row: 5, lastRow: 11 }, 4]);
   });
 
+  it.each<[string, number, { upTo: number; row: number } | null, LogFault | null]>([
+    ['as many as a row says', 6, { upTo: 6, row: 9 }, null],
+    ['fewer than a row says', 5, { upTo: 6, row: 9 }, null],
+    ['more than any row says', 7, { upTo: 6, row: 9 }, { kind: 'removed', row: 7, lastRow: 7 }],
+    ['some that no row tells of', 7, null, { kind: 'removed', row: 1, lastRow: 7 }],
+    [
+      'some that only a row tells of that no head signs for',
+      6,
+      { upTo: 6, row: 12 },
+      { kind: 'removed', row: 1, lastRow: 6 },
+    ],
+  ])('has lost its first rows: %s', (_, count, removal, fault) => {
+    const log = new LogCheck({ heads: heads.slice(0, 2), leaves });
+    rows.forEach(({ entry, sequence }, index) => {
+      expect(index < count ? log.addRemoved() : log.add(entry, sequence)).toBeNull();
+      if (removal?.row === index + 1) log.allowRemoved(removal.upTo);
+    });
+    expect([log.end(), log.removed]).toEqual([fault, count]);
+  });
+
+  it('has lost no rows but the first ones, and none without a hash of them', () => {
+    const log = new LogCheck({ heads, leaves });
+    rows.slice(0, 6).forEach(({ entry, sequence }) => log.add(entry, sequence));
+    expect(log.addRemoved()).toEqual({ kind: 'removed', row: 7, lastRow: 7 });
+    expect(new LogCheck({ heads }).addRemoved()).toEqual({ kind: 'removed', row: 1, lastRow: 1 });
+  });
+
   it('is held against every head of one size', () => {
     const forked = { size: 11, root: leafHash('a fork') };
     expect(check(rows, { heads: [...heads, forked], leaves })[0]).toEqual({ kind: 'log_changed', row: 5, lastRow: 11 });

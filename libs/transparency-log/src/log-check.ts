@@ -23,6 +23,9 @@ export class LogCheck {
   private readonly leaves: readonly Hash[] | null;
   private readonly tree = new CompactTree();
   private signedFor = 0;
+  private removedRows = 0;
+  /** What rows say of those before them: that so many were removed. */
+  private readonly removals: { row: number; upTo: number }[] = [];
   /** Of the heads: the first one that is not reached yet. */
   private next: number;
 
@@ -42,6 +45,29 @@ export class LogCheck {
     return this.tree.size;
   }
 
+  /** The first so many rows are only there as hashes. */
+  get removed(): number {
+    return this.removedRows;
+  }
+
+  /**
+   * Takes the next row as one that is not kept any more: by the hash that the log has of it. Only the first rows may be
+   * such, and a later one has to say so.
+   */
+  addRemoved(): LogFault | null {
+    const row = this.tree.size + 1;
+    const leaf = this.leaves?.[row - 1];
+    if (leaf === undefined || this.removedRows < this.tree.size) return { kind: 'removed', row, lastRow: row };
+    this.tree.append(leaf);
+    this.removedRows = row;
+    return this.checkHeads();
+  }
+
+  /** The row that was taken last says that those up to `upTo` were to be removed. */
+  allowRemoved(upTo: number): void {
+    this.removals.push({ row: this.tree.size, upTo });
+  }
+
   /** Takes the next row: its entry, and the number that it says it has. Nothing may be added after a fault. */
   add(entry: string, sequence: number | null): LogFault | null {
     const row = this.tree.size + 1;
@@ -55,7 +81,11 @@ export class LogCheck {
   /** After the last row. */
   end(): LogFault | null {
     const lastRow = this.heads.at(-1)?.size ?? 0;
-    return lastRow > this.tree.size ? { kind: 'cut_off', row: this.tree.size + 1, lastRow } : null;
+    if (lastRow > this.tree.size) return { kind: 'cut_off', row: this.tree.size + 1, lastRow };
+    // What no head signs for, anybody could have written.
+    const signed = this.removals.filter(({ row }) => row <= this.signedFor).map(({ upTo }) => upTo);
+    const allowed = Math.max(0, ...signed);
+    return this.removedRows > allowed ? { kind: 'removed', row: allowed + 1, lastRow: this.removedRows } : null;
   }
 
   private checkHeads(): LogFault | null {

@@ -46,10 +46,11 @@ async function exportToVerify(terminal: Terminal, folder: string | undefined, ot
   if (folder === undefined || isMixed)
     throw usageFailure('give a folder alone, or --format and --output', 'countersign audit export FOLDER');
   const target = resolve(terminal.cwd, folder);
-  const size = await exportLog(terminal, target);
-  terminal.write(`exported ${size} events to ${target}\nnext  countersign audit verify ${folder}\n`);
+  const count = await exportLog(terminal, target);
+  terminal.write(`exported ${count} events to ${target}\nnext  countersign audit verify ${folder}\n`);
 }
 
+/** Resolves with how many events there are; of those that retention removed, the line is empty. */
 async function exportLog(terminal: Terminal, folder: string): Promise<number> {
   const key = (await callForBytes(terminal, { path: '/v1/checkpoint/key' })).toString();
   const checkpoint = (await callForBytes(terminal, { path: '/v1/checkpoint' })).toString();
@@ -61,16 +62,18 @@ async function exportLog(terminal: Terminal, folder: string): Promise<number> {
   await mkdir(folder, { recursive: true });
   await Promise.all([writeFile(path('entries'), ''), writeFile(path('leaves'), '')]);
   const count = Math.ceil(size / TILE_WIDTH);
+  let events = 0;
   for (let index = 0; index < count; index += AT_ONCE) {
     const indices = Array.from({ length: Math.min(AT_ONCE, count - index) }, (_, offset) => index + offset);
     const tiles = await Promise.all(indices.map((one) => fetchTiles(terminal, one, size)));
     await appendFile(path('entries'), tiles.flatMap(({ entries }) => entries.map((entry) => `${entry}\n`)).join(''));
+    events += tiles.flatMap(({ entries }) => entries).filter((entry) => entry !== '').length;
     await appendFile(path('leaves'), Buffer.concat(tiles.map(({ leaves }) => leaves)));
     if (terminal.isTty) terminal.writeError(`\r${Math.min(size, (index + AT_ONCE) * TILE_WIDTH)} of ${size} events`);
   }
   if (terminal.isTty) terminal.writeError('\n');
   await Promise.all([writeFile(path('checkpoint'), checkpoint), writeFile(path('key'), key)]);
-  return size;
+  return events;
 }
 
 async function fetchTiles(terminal: Terminal, index: number, size: number) {

@@ -15,10 +15,13 @@ import { commandUnderTest } from '../command.fixture';
 const NAME = 'sts.countersign.test';
 const signer: CheckpointSigner = { name: NAME, privateKey: generateKeyPairSync('ed25519').privateKey };
 const key = formatVerifierKey({ name: NAME, publicKey: createPublicKey(signer.privateKey) });
-const entries = Array.from({ length: 300 }, (_, index) => `{"id":"ünïcödé ${index}","sequence":"${index + 1}"}`);
+const all = Array.from({ length: 300 }, (_, index) => `{"id":"ünïcödé ${index}","sequence":"${index + 1}"}`);
+all[290] = `{"data":{"lastSequence":"40"},"sequence":"291","type":"dev.countersign.audit.expired.v1"}`;
+/** What the server has of them. */
+let entries = all;
 const checkpointAt = (size: number): string => {
   const tree = new CompactTree();
-  entries.slice(0, size).forEach((entry) => tree.append(leafHash(entry)));
+  all.slice(0, size).forEach((entry) => tree.append(leafHash(entry)));
   return signCheckpoint({ origin: NAME, size, root: tree.root() }, signer);
 };
 
@@ -31,7 +34,7 @@ function answer(path: string): Buffer | string {
   if (path === '/v1/checkpoint') return checkpointAt(entries.length);
   const { level, index, width } = parseTilePath(path.slice('/v1/'.length)) as Tile;
   const rows = entries.slice(index * 256, index * 256 + width);
-  if (level === 0) return Buffer.concat(rows.map((entry) => leafHash(entry)));
+  if (level === 0) return Buffer.concat(all.slice(index * 256, index * 256 + width).map((entry) => leafHash(entry)));
   return Buffer.concat(
     rows.flatMap((entry) => {
       const length = Buffer.alloc(2);
@@ -42,6 +45,7 @@ function answer(path: string): Buffer | string {
 }
 
 beforeEach(async () => {
+  entries = all;
   cli.respond = (response, { url }) => void response.end(answer(url));
   expect((await run('audit', 'export', 'export')).code).toBe(0);
 });
@@ -92,6 +96,52 @@ describe('countersign audit verify', () => {
     expect((await verify()).code).toBe(0);
     const { code, err } = await verify('--checkpoints', 'witness');
     expect([code, err]).toEqual([1, expect.stringContaining('event 201 and those after it were cut off')]);
+  });
+
+  describe('after retention removed the oldest events', () => {
+    const exportWithout = async (count: number, path = 'export') => {
+      entries = all.map((entry, index) => (index < count ? '' : entry));
+      return run('audit', 'export', path);
+    };
+
+    it('says from where on the events are there', async () => {
+      expect((await exportWithout(40)).out).toContain('exported 260 events');
+      const { code, out } = await verify();
+      expect([code, out]).toEqual([
+        0,
+        'events       260\nfrom         41; those before were removed by retention\nsigned for   260\ncheckpoints  1\nthe trail is whole\n',
+      ]);
+    });
+
+    it('still holds exports of before and after against each other', async () => {
+      await exportWithout(40, 'later');
+      const { code } = await run('audit', 'verify', 'later', '--key', key, '--checkpoints', 'export/checkpoint');
+      expect(code).toBe(0);
+      writeFileSync(join(cli.folder, 'witness'), checkpointAt(20));
+      expect((await run('audit', 'verify', 'later', '--key', key, '--checkpoints', 'witness')).code).toBe(0);
+    });
+
+    it.each<[string, number, (lines: string[]) => string[], string]>([
+      [
+        'more events than it says',
+        42,
+        (lines) => lines,
+        'the events 41 to 42 were removed, and the trail does not say',
+      ],
+      ['an event in between', 40, (lines) => lines.map((line, at) => (at === 99 ? '' : line)), 'event 100 was removed'],
+      ['the empty lines', 40, (lines) => lines.slice(40), 'event 1 was removed'],
+      [
+        'an edited event',
+        40,
+        (lines) => lines.map((line, at) => (at === 270 ? line.replace('ü', 'u') : line)),
+        'event 271 was edited',
+      ],
+    ])('finds what else is gone or changed: %s', async (_, count, edit, message) => {
+      await exportWithout(count);
+      change('entries.ndjson', edit);
+      const { code, err } = await verify();
+      expect([code, err]).toEqual([1, expect.stringContaining(message)]);
+    });
   });
 
   it('does not believe a checkpoint that another key signed', async () => {

@@ -1,5 +1,6 @@
 import { open, readFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
+import type { EventType } from '@countersign/contracts';
 import {
   LogCheck,
   openCheckpoint,
@@ -24,6 +25,8 @@ interface Options {
 interface Report {
   ok: boolean;
   events: number;
+  /** Events before them that retention removed: only their hashes are there. */
+  removed: number;
   /** Events that a checkpoint signs for. */
   verified: number;
   checkpoints: number;
@@ -32,6 +35,8 @@ interface Report {
   fault: LogFault | null;
 }
 
+/** The trail's own word that retention removes events. */
+const REMOVAL: EventType = 'dev.countersign.audit.expired.v1';
 const OWN_KEY = 'note: the key is the one in the export; give --key from elsewhere to be sure whose word this is\n';
 
 /** `countersign audit verify`: offline; nothing is asked of the server whose word is in question. */
@@ -61,8 +66,15 @@ async function verifyExport(folder: string, cwd: string, { key, checkpoints }: O
   });
   const check = new LogCheck({ heads, leaves: splitHashes(await read(join(folder, EXPORT_FILES.leaves))) });
   const fault = await checkEntries(join(folder, EXPORT_FILES.entries), check);
-  const { verified, rows } = check;
-  return { ok: fault === null, events: rows, verified, checkpoints: heads.length, isOwnKey: key === undefined, fault };
+  const { verified, removed, rows } = check;
+  const found = {
+    ok: fault === null,
+    events: rows - removed,
+    removed,
+    verified: Math.max(0, verified - removed),
+    fault,
+  };
+  return { ...found, checkpoints: heads.length, isOwnKey: key === undefined };
 }
 
 async function checkEntries(file: string, check: LogCheck): Promise<LogFault | null> {
@@ -72,8 +84,10 @@ async function checkEntries(file: string, check: LogCheck): Promise<LogFault | n
   const lines = handle.readLines();
   try {
     for await (const line of lines) {
-      const fault = check.add(line, sequenceOf(line));
+      const event = eventOf(line);
+      const fault = line === '' ? check.addRemoved() : check.add(line, numberOf(event.sequence));
       if (fault !== null) return fault;
+      if (event.type === REMOVAL) check.allowRemoved(numberOf(event.data?.lastSequence) ?? 0);
     }
   } finally {
     lines.close();
@@ -82,15 +96,23 @@ async function checkEntries(file: string, check: LogCheck): Promise<LogFault | n
   return check.end();
 }
 
-/** The event's `sequence`; null when the line is no event. */
-function sequenceOf(line: string): number | null {
+interface Line {
+  type?: unknown;
+  sequence?: unknown;
+  data?: { lastSequence?: unknown } | null;
+}
+
+/** Without members when the line is no event. */
+function eventOf(line: string): Line {
   try {
-    const { sequence } = JSON.parse(line) as { sequence?: unknown };
-    return typeof sequence === 'string' && /^[1-9]\d*$/.test(sequence) ? Number(sequence) : null;
+    return (JSON.parse(line) as Line | null) ?? {};
   } catch {
-    return null;
+    return {};
   }
 }
+
+const numberOf = (sequence: unknown): number | null =>
+  typeof sequence === 'string' && /^[1-9]\d*$/.test(sequence) ? Number(sequence) : null;
 
 async function readKey(folder: string, cwd: string, key: string | undefined): Promise<string> {
   if (key === undefined) return readText(join(folder, EXPORT_FILES.key));
@@ -107,10 +129,12 @@ async function read(file: string): Promise<Buffer> {
   }
 }
 
-function formatReport(terminal: Terminal, { ok, events, verified, checkpoints, isOwnKey }: Report): string {
+function formatReport(terminal: Terminal, report: Report): string {
+  const { ok, events, removed, verified, checkpoints, isOwnKey } = report;
   const result = ok ? paint(terminal, 'green', 'whole') : paint(terminal, 'red', 'NOT what was signed for');
   const fields = formatFields([
     ['events', String(events)],
+    ...(removed > 0 ? [['from', `${removed + 1}; those before were removed by retention`] as [string, string]] : []),
     ['signed for', String(verified)],
     ['checkpoints', String(checkpoints)],
   ]);
@@ -129,5 +153,7 @@ function describeFault(fault: LogFault | null): string {
   if (fault === null) return 'the trail is whole';
   const { kind, row, lastRow } = fault;
   if (kind === 'cut_off') return `event ${row} ${KINDS[kind]}: a checkpoint signs for ${lastRow}`;
-  return row === lastRow ? `event ${row} ${KINDS[kind]}` : `one of the events ${row} to ${lastRow} ${KINDS[kind]}`;
+  if (row === lastRow) return `event ${row} ${KINDS[kind]}`;
+  if (kind === 'removed') return `the events ${row} to ${lastRow} were removed, and the trail does not say so`;
+  return `one of the events ${row} to ${lastRow} ${KINDS[kind]}`;
 }
