@@ -2,17 +2,21 @@ import { once } from 'node:events';
 import { connect } from 'node:net';
 import { startNats, startPostgres, startRedis, type TestServer } from '../index';
 
-const accepts = async (port: number): Promise<boolean> => {
-  const socket = connect({ port, host: '127.0.0.1' });
+/** The port alone tells nothing: once it is free, a server of another test may have it. */
+async function connectTo({ port }: TestServer): Promise<{ closed: Promise<unknown> }> {
+  const socket = connect({ port, host: '127.0.0.1' }).resume();
+  await once(socket, 'connect');
+  socket.on('error', () => undefined);
+  return { closed: new Promise((resolve) => socket.on('close', resolve)) };
+}
+
+function isAlive(pid: number): boolean {
   try {
-    await once(socket, 'connect');
-    return true;
+    return process.kill(pid, 0);
   } catch {
     return false;
-  } finally {
-    socket.destroy();
   }
-};
+}
 
 const servers: [string, () => Promise<TestServer>][] = [
   ['nats-server', () => startNats()],
@@ -23,16 +27,15 @@ const servers: [string, () => Promise<TestServer>][] = [
 describe.each(servers)('%s', (_name, start) => {
   test('serves on a loopback port until it is stopped, and again after a kill', async () => {
     const server = await start();
-    try {
-      expect(await accepts(server.port)).toBe(true);
-      await server.kill();
-      expect(await accepts(server.port)).toBe(false);
-      await server.restart();
-      expect(await accepts(server.port)).toBe(true);
-    } finally {
-      await server.stop();
-    }
-    expect(await accepts(server.port)).toBe(false);
+    const first = server.pid;
+    const { closed } = await connectTo(server);
+    await server.kill();
+    await closed;
+    expect(isAlive(first)).toBe(false);
+    await server.restart();
+    const second = server.pid;
+    await server.stop();
+    expect(isAlive(second)).toBe(false);
   });
 });
 
