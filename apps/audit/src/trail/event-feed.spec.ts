@@ -124,3 +124,27 @@ describe('GET /v1/events/stream', () => {
     expect((await audit.call('GET', '/v1/events/stream', undefined, null)).status).toBe(401);
   });
 });
+
+test('fifty listeners at the end of the trail cost the database what one does, and each gets what it asked for, once', async () => {
+  const paths = ['', '?issuer=gitlab', '?role=deploy', '?subject=nobody', '?outcome=denied&issuer=gitlab'];
+  const asked = jest.spyOn(audit.database, 'query');
+  const listeners = await Promise.all(
+    Array.from({ length: 50 }, (_, index) => listen(`/v1/events/stream${paths[index % 5]}`)),
+  );
+  await append(1, { issuer: 'gitlab', outcome: 'denied' });
+  await Promise.all(listeners.filter((_, index) => index % 5 !== 3).map((client) => received(client, 1)));
+  asked.mockClear();
+  for (let round = 0; round < 10; round += 1) await append(1, { issuer: 'gitlab' });
+  await append(1, { issuer: 'gitlab', outcome: 'denied', decision: null });
+  for (const [index, count] of [12, 12, 11, 0, 2].entries()) {
+    const same = listeners.filter((_, place) => place % 5 === index);
+    for (const client of same) {
+      const { size } = new Set(idsOf(await received(client, count)));
+      expect([size, client.messages.length]).toEqual([count, count]);
+    }
+  }
+  const reads = asked.mock.calls.filter(([sql]) => /AS position FROM audit|sequence > \$2/.test(sql));
+  // Two for each event at the most, and one a second: the fifty alone would be more than a thousand.
+  expect(reads.length).toBeLessThan(100);
+  asked.mockRestore();
+});

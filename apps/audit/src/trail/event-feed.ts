@@ -3,10 +3,9 @@ import { Logger, ProblemError, UnavailableError } from '@countersign/platform';
 import { Injectable, type BeforeApplicationShutdown } from '@nestjs/common';
 import { readCursor, writeCursor } from '../paging';
 import { EventReader, type EventFilters } from './event-reader';
+import { TrailEnd, type Arrived } from './trail-end';
 
 const PAGE = 200;
-/** Another replica stored it: nobody wakes us. */
-const POLL_MS = 1_000;
 /** Proxies drop connections on which nothing comes. */
 const HEARTBEAT_MS = 15_000;
 /** Who lost the right to read must ask again: clients come back with Last-Event-ID by themselves. */
@@ -17,23 +16,25 @@ const RECONNECT_MS = 2_000;
 /** Live views of the trail (HTML Living Standard, section 9.2): history after the client's last event, then what comes. */
 @Injectable()
 export class EventFeed implements BeforeApplicationShutdown {
-  private readonly waiting = new Set<() => void>();
+  private readonly end: TrailEnd;
   private streams = 0;
   private stopping = false;
 
   constructor(
     private readonly reader: EventReader,
     private readonly logger: Logger,
-  ) {}
+  ) {
+    this.end = new TrailEnd(reader);
+  }
 
   /** The trail has something new. */
   wake(): void {
-    for (const go of this.waiting) go();
+    this.end.wake();
   }
 
   beforeApplicationShutdown(): void {
     this.stopping = true;
-    this.wake();
+    this.end.stop();
   }
 
   /**
@@ -45,25 +46,25 @@ export class EventFeed implements BeforeApplicationShutdown {
     if (position === null) throw new ProblemError('invalid-parameter', 'Last-Event-ID: is not an id of this stream');
     if (this.stopping || this.streams >= MOST_STREAMS)
       throw new UnavailableError('audit-log', { retryAfterSeconds: 5 });
-    return this.follow(filters, position);
+    return this.follow(filters, position, await this.reader.removedPosition());
   }
 
-  private async *follow(filters: EventFilters, start: string): AsyncGenerator<string> {
+  private async *follow(filters: EventFilters, start: string, removed: number): AsyncGenerator<string> {
     const endsAt = performance.now() + LONGEST_MS;
-    let position = start;
     this.streams += 1;
     try {
       // At once, so that the client sees its stream open; with its place, so that it loses nothing before the first event.
       yield `retry: ${RECONNECT_MS}\n${asId(start)}\n`;
-      for (let quietSince = performance.now(); !this.stopping && performance.now() < endsAt;) {
-        const page = await this.reader.following(filters, position, PAGE);
-        for (const event of page.events) yield asMessage(event);
-        position = page.position;
-        if (page.events.length > 0) quietSince = performance.now();
-        if (page.events.length < PAGE) await this.news();
-        if (performance.now() < quietSince + HEARTBEAT_MS) continue;
-        yield `: still here\n${asId(position)}\n`;
-        quietSince = performance.now();
+      if (Number(start) < removed) yield `: events up to sequence ${removed} were removed by retention\n\n`;
+      let quietSince = performance.now();
+      for await (const { events, position } of this.arrivals(filters, start)) {
+        for (const event of events) yield asMessage(event);
+        const now = performance.now();
+        if (now > endsAt) break;
+        const isHeard = events.length > 0;
+        if (!isHeard && now < quietSince + HEARTBEAT_MS) continue;
+        if (!isHeard) yield `: still here\n${asId(position)}\n`;
+        quietSince = now;
       }
     } catch (error) {
       // The client reconnects and goes on where it was.
@@ -73,17 +74,18 @@ export class EventFeed implements BeforeApplicationShutdown {
     }
   }
 
-  private async news(): Promise<void> {
-    if (this.stopping) return;
-    await new Promise<void>((resolve) => {
-      const go = (): void => {
-        clearTimeout(timer);
-        this.waiting.delete(go);
-        resolve();
-      };
-      const timer = setTimeout(go, POLL_MS);
-      this.waiting.add(go);
-    });
+  /** What comes after a position: page by page, then as it comes. */
+  private async *arrivals(filters: EventFilters, start: string): AsyncGenerator<Arrived> {
+    for (let position = start; !this.stopping;) {
+      const page = await this.reader.following(filters, position, PAGE);
+      yield page;
+      position = page.position;
+      if (page.events.length === PAGE) continue;
+      for await (const arrived of this.end.follow(filters, position)) {
+        yield arrived;
+        position = arrived.position;
+      }
+    }
   }
 }
 
