@@ -15,12 +15,15 @@ import { Witnesses } from './log/witnesses';
 import { Erasures } from './personal-data/erasures';
 import { ErasuresController } from './personal-data/erasures.controller';
 import { SubjectKeys } from './personal-data/subject-keys';
+import { Retention } from './retention/retention';
+import { RetentionSchedule } from './retention/retention-schedule';
 import { EventFeed } from './trail/event-feed';
 import { EventReader } from './trail/event-reader';
 import { EventsController } from './trail/events.controller';
+import { GapCheck } from './trail/gap-check';
+import { GapSchedule } from './trail/gap-schedule';
 import { TrailConsumer } from './trail/trail-consumer';
 import { TrailWriter } from './trail/trail-writer';
-import { GapCheck } from './trail/gap-check';
 import { EndpointAdmin } from './webhooks/endpoint-admin';
 import { EndpointCheck } from './webhooks/endpoint-check';
 import { EndpointEvents } from './webhooks/endpoint-events';
@@ -40,9 +43,10 @@ import { WebhooksController } from './webhooks/webhooks.controller';
   providers: [
     TrailConsumer,
     TrailWriter,
+    GapCheck,
+    GapSchedule,
     EventReader,
     EventFeed,
-    GapCheck,
     EventExport,
     SubjectKeys,
     Erasures,
@@ -58,6 +62,8 @@ import { WebhooksController } from './webhooks/webhooks.controller';
     CheckpointWriter,
     CheckpointSchedule,
     LogReader,
+    Retention,
+    RetentionSchedule,
     Witnesses,
   ],
 })

@@ -63,12 +63,24 @@ const exchanges = async (): Promise<string[]> =>
 const stored = (count: number): Promise<string[]> =>
   until(`${count} exchanges`, async () => {
     const ids = await exchanges();
-    return ids.length >= count && ids;
+    return ids.length >= count ? ids : null;
   });
-const reports = (): Promise<CloudEvent[]> => events('&type=dev.countersign.audit.gap_found.v1');
-const restarts = (): Promise<CloudEvent[]> => events('&type=dev.countersign.audit.stream_restarted.v1');
-const missing = (stream: 'audit' | 'refusals'): Promise<number> =>
-  audit.metric(`countersign_audit_stream_gap_events\\{stream="${stream}"\\}`);
+/** All that were appended until now. */
+async function reports(what = 'gap_found'): Promise<CloudEvent[]> {
+  const last = exchangeEvent({}, { type: 'dev.countersign.webhook.test.v1' });
+  await publisher.stream.append('audit', last);
+  await until('what came before', async () => (await audit.call('GET', `/v1/events/${last.id}`)).status === 200);
+  return events(`&type=dev.countersign.audit.${what}.v1`);
+}
+/** As the newest look found it; there is no number before the first. */
+async function missing(stream: 'audit' | 'refusals'): Promise<number> {
+  const look = (): Promise<number> => audit.metric(`countersign_audit_stream_gap_events\\{stream="${stream}"\\}`);
+  const { found } = await until('a number', async () => {
+    const found = await look();
+    return Number.isNaN(found) ? null : { found };
+  });
+  return found;
+}
 
 /** Until a look has noted what is settled at this time. */
 const look = (): Promise<unknown> =>
@@ -111,30 +123,25 @@ afterEach(async () => {
 });
 
 describe('an event that a stream had and the trail never got', () => {
-  test.each<[string, number[], [string, string][]]>([
-    ['the first', [1], [['1', '1']]],
-    [
-      'some in the middle',
-      [3, 4, 6],
-      [
-        ['3', '4'],
-        ['6', '6'],
-      ],
-    ],
-    ['the last', [7, 8], [['7', '8']]],
-  ])('is reported once, and holds up no other: %s', async (_, deleted, gaps) => {
+  test('is reported once, holds up no other, and is not reported again by those who start later', async () => {
     const ids = await append('refusals', 8);
-    for (const sequence of deleted) await manager.streams.deleteMessage(REFUSALS, sequence);
+    for (const sequence of [1, 3, 4, 8]) await manager.streams.deleteMessage(REFUSALS, sequence);
     await start();
-    expect(await stored(8 - deleted.length)).toEqual(ids.filter((_id, index) => !deleted.includes(index + 1)));
+    expect(await stored(4)).toEqual([ids[1], ids[4], ids[5], ids[6]]);
     await judge();
-    const found = await until('the report', async () => (await reports()).length >= gaps.length && reports());
-    expect(found.map(({ data }) => [data.stream, data.from, data.to]).reverse()).toEqual(
-      gaps.map((gap) => [REFUSALS, ...gap]),
-    );
-    expect([await missing('refusals'), await missing('audit')]).toEqual([deleted.length, 0]);
+    const found = (await reports()).map(({ data }) => [data.stream, data.from, data.to]);
+    expect(found).toEqual([
+      [REFUSALS, '8', '8'],
+      [REFUSALS, '3', '4'],
+      [REFUSALS, '1', '1'],
+    ]);
+    expect([await missing('refusals'), await missing('audit')]).toEqual([4, 0]);
     await judge();
-    expect(await reports()).toHaveLength(gaps.length);
+    await audit.stop();
+    await start();
+    await judge();
+    expect(await reports()).toHaveLength(found.length);
+    expect(await missing('refusals')).toBe(4);
   });
 
   test('is reported when it was dropped before it was read, as old refusals are', async () => {
@@ -166,23 +173,11 @@ describe('an event that a stream had and the trail never got', () => {
     await judge();
     expect(await reports()).toHaveLength(1);
   });
-
-  test('is not reported again after a restart', async () => {
-    await append('refusals', 3);
-    await manager.streams.deleteMessage(REFUSALS, 2);
-    await start();
-    await judge();
-    await audit.stop();
-    await start();
-    expect(await until('the metric', async () => (await missing('refusals')) || null)).toBe(1);
-    await judge();
-    expect(await reports()).toHaveLength(1);
-  });
 });
 
 test('what comes again and out of order, and what a killed server brings again, is no gap', async () => {
   const { stream } = openStream();
-  stream.deaths = 9;
+  stream.deaths = 4;
   const first = await append('audit', 30);
   await start(stream);
   await until('the deaths', () => stream.deaths <= 0);
@@ -196,7 +191,7 @@ test('what comes again and out of order, and what a killed server brings again, 
   await append('audit', 1);
   await stored(41);
   await judge();
-  expect(await Promise.all([reports(), restarts(), missing('audit')])).toEqual([[], [], 0]);
+  expect(await Promise.all([reports(), reports('stream_restarted'), missing('audit')])).toEqual([[], [], 0]);
 });
 
 test('a stream that was made anew is reported once, and read from its beginning', async () => {
@@ -210,7 +205,7 @@ test('a stream that was made anew is reported once, and read from its beginning'
   await stored(8);
   await judge();
   await judge();
-  const [restart, ...more] = await restarts();
+  const [restart, ...more] = await reports('stream_restarted');
   expect([restart?.data, more]).toEqual([expect.objectContaining({ stream: AUDIT, readUpTo: '5' }), []]);
   expect(await reports()).toEqual([]);
 });
@@ -219,14 +214,15 @@ test('what is no event has a place in the trail without a word of it, and holds 
   const secret = `Bearer ${'s3cret'.repeat(5)}`;
   const deep = JSON.stringify(exchangeEvent()).replace(
     '"data":{',
-    `"data":{"deep":${'['.repeat(9_000)}${']'.repeat(9_000)},`,
+    `"data":{"deep":${'['.repeat(4_000)}${']'.repeat(4_000)},`,
   );
   const odd = JSON.stringify({ ...exchangeEvent(), type: 'a\u0000b', id: 'c\u0000d' });
   const garbage = ['', secret, 'null', '{}', '['.repeat(50_000), Buffer.from([0xff, 0xfe, 0x00]), deep, odd];
   for (const bytes of garbage) await manager.jetstream().publish('countersign.audit.exchange.granted', bytes);
   const ids = await append('audit', 1);
   await start();
-  expect(await stored(ids.length)).toEqual(expect.arrayContaining(ids));
+  // Placeholders keep the type where there was one.
+  expect(await stored(2)).toEqual(expect.arrayContaining(ids));
   const found = await events('&outcome=unreadable');
   expect(found.map(({ data }) => data.reason).sort()).toEqual([
     ...Array<string>(6).fill('not_an_event'),

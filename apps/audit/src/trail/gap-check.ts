@@ -1,8 +1,8 @@
 import { createHash } from 'node:crypto';
 import { AUDIT_STREAMS, type AuditStreamName, type EventType } from '@countersign/contracts';
 import { AuditStream, type StreamProgress } from '@countersign/messaging';
-import { Clock, createEvent, Logger, Metrics, newTrace, uuidV7 } from '@countersign/platform';
-import { Injectable, Optional, type BeforeApplicationShutdown, type OnApplicationBootstrap } from '@nestjs/common';
+import { Clock, createEvent, Logger, newTrace, uuidV7 } from '@countersign/platform';
+import { Injectable, Optional } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
 import { AuditConfig } from '../config';
 import { AuditDatabase } from '../database';
@@ -17,7 +17,7 @@ import {
   type Gap,
   type KnownProgress,
 } from './stream-progress';
-import { DURABLE, STREAMS } from './trail-consumer';
+import { DURABLE } from './trail-consumer';
 
 /** The rest is for the next look: each gap is an event. */
 const MOST_GAPS = 20;
@@ -28,62 +28,27 @@ const MOST_GAPS = 20;
  * reported once, over all replicas.
  */
 @Injectable()
-export class GapCheck implements OnApplicationBootstrap, BeforeApplicationShutdown {
-  private readonly missing;
-  private timer: NodeJS.Timeout | undefined;
-  private working: Promise<void> = Promise.resolve();
-  private stopping = false;
-
+export class GapCheck {
   constructor(
     private readonly database: AuditDatabase,
     private readonly stream: AuditStream,
     private readonly clock: Clock,
     private readonly logger: Logger,
     private readonly config: AuditConfig,
-    metrics: Metrics,
     @Optional() private readonly settings: GapSettings = new GapSettings(),
-  ) {
-    const help = 'Events that a stream had and the trail never got';
-    this.missing = metrics.gauge('countersign_audit_stream_gap_events', help, ['stream']);
-    for (const stream of STREAMS) this.missing.set({ stream }, 0);
-  }
+  ) {}
 
-  onApplicationBootstrap(): void {
-    this.plan();
-  }
-
-  async beforeApplicationShutdown(): Promise<void> {
-    this.stopping = true;
-    clearTimeout(this.timer);
-    await this.working;
-  }
-
-  private plan(): void {
-    if (this.stopping) return;
-    this.timer = setTimeout(() => {
-      this.working = this.lookAtAll().finally(() => this.plan());
-    }, this.settings.intervalMs);
-  }
-
-  /** Never rejects. */
-  private async lookAtAll(): Promise<void> {
-    for (const stream of STREAMS) {
-      try {
-        await this.database.transaction((manager) => this.look(manager, stream));
-      } catch (error) {
-        this.logger.debug('cannot look for gaps', { stream, reason: String(error) });
-      }
-    }
-  }
-
-  private async look(manager: EntityManager, stream: AuditStreamName): Promise<void> {
-    // In this order: what is handed out when no batch can commit is at least all that has been committed.
-    const known = await takeProgress(manager, stream);
-    const now = await this.stream.progress(stream, DURABLE);
-    if (now === null) return;
-    if (hasBegunAgain(known, now)) await this.reportRestart(manager, stream, known, now);
-    else await this.lookForGaps(manager, stream, known, now);
-    this.missing.set({ stream }, await countMissing(manager, stream));
+  /** Resolves with how many events of the stream are missing. @throws UnavailableError */
+  look(stream: AuditStreamName): Promise<number> {
+    return this.database.transaction(async (manager) => {
+      // In this order: what is handed out when no batch can commit is at least all that has been committed.
+      const known = await takeProgress(manager, stream);
+      const now = await this.stream.progress(stream, DURABLE);
+      if (now === null) return 0;
+      if (hasBegunAgain(known, now)) await this.reportRestart(manager, stream, known, now);
+      else await this.lookForGaps(manager, stream, known, now);
+      return await countMissing(manager, stream);
+    });
   }
 
   private async lookForGaps(

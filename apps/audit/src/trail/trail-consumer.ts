@@ -1,6 +1,6 @@
 import { AUDIT_STREAMS, type AuditStreamName } from '@countersign/contracts';
 import { AuditStream } from '@countersign/messaging';
-import { Logger, Metrics } from '@countersign/platform';
+import { Metrics } from '@countersign/platform';
 import { Injectable, type OnApplicationBootstrap } from '@nestjs/common';
 import { AuditConfig } from '../config';
 import { DeliveryWorker } from '../deliveries/delivery-worker';

@@ -1,0 +1,52 @@
+import { Logger, Metrics } from '@countersign/platform';
+import { Injectable, Optional, type BeforeApplicationShutdown, type OnApplicationBootstrap } from '@nestjs/common';
+import { GapCheck } from './gap-check';
+import { GapSettings } from './gap-settings';
+import { STREAMS } from './trail-consumer';
+
+/** Has the streams looked at for gaps, for as long as the service runs. */
+@Injectable()
+export class GapSchedule implements OnApplicationBootstrap, BeforeApplicationShutdown {
+  private readonly missing;
+  private timer: NodeJS.Timeout | undefined;
+  private working: Promise<void> = Promise.resolve();
+  private stopping = false;
+
+  constructor(
+    private readonly check: GapCheck,
+    private readonly logger: Logger,
+    metrics: Metrics,
+    @Optional() private readonly settings: GapSettings = new GapSettings(),
+  ) {
+    const help = 'Events that a stream had and the trail never got';
+    this.missing = metrics.gauge('countersign_audit_stream_gap_events', help, ['stream']);
+  }
+
+  onApplicationBootstrap(): void {
+    this.plan();
+  }
+
+  async beforeApplicationShutdown(): Promise<void> {
+    this.stopping = true;
+    clearTimeout(this.timer);
+    await this.working;
+  }
+
+  private plan(): void {
+    if (this.stopping) return;
+    this.timer = setTimeout(() => {
+      this.working = this.look().finally(() => this.plan());
+    }, this.settings.intervalMs);
+  }
+
+  /** Never rejects. */
+  private async look(): Promise<void> {
+    for (const stream of STREAMS) {
+      try {
+        this.missing.set({ stream }, await this.check.look(stream));
+      } catch (error) {
+        this.logger.debug('cannot look for gaps', { stream, reason: String(error) });
+      }
+    }
+  }
+}
