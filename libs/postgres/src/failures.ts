@@ -1,7 +1,7 @@
 import { UnavailableError } from '@countersign/platform';
 
 /** PostgreSQL error codes (appendix A of its manual) that say "not now" rather than "not like this". */
-const UNAVAILABLE_STATES = /^(08|53)...$|^57P0.$|^57014$|^25006$/;
+const UNAVAILABLE_STATES = /^(08|53)...$|^57P0.$|^57014$|^55P03$|^25006$/;
 const NETWORK_CODES = new Set([
   'ECONNREFUSED',
   'ECONNRESET',

@@ -75,14 +75,18 @@ const BEGIN_PARTITION = `
   CREATE FUNCTION audit.begin_partition(least_days int) RETURNS boolean LANGUAGE plpgsql SECURITY DEFINER
   SET search_path = pg_catalog, pg_temp SET lock_timeout = '300ms' AS $$
   DECLARE
+    latest timestamptz := clock_timestamp() - make_interval(days => greatest(least_days, 1));
     newest audit.event_partition;
     next int;
     last bigint;
     name text;
   BEGIN
+    IF EXISTS (SELECT FROM audit.event_partition WHERE begun_at > latest) THEN
+      RETURN false;
+    END IF;
     PERFORM pg_advisory_xact_lock(hashtext('countersign'), hashtext('audit.event'));
     SELECT * INTO newest FROM audit.event_partition ORDER BY number DESC LIMIT 1;
-    IF newest.begun_at > clock_timestamp() - make_interval(days => greatest(least_days, 1)) THEN
+    IF newest.begun_at > latest THEN
       RETURN false;
     END IF;
     SELECT max(sequence) INTO last FROM audit.event;

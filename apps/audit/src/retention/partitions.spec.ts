@@ -181,12 +181,16 @@ describe('the functions that the service may call', () => {
     await again.close();
   });
 
-  test.each(['UPDATE audit.event_2 SET outcome = NULL', 'DELETE FROM audit.event_3', 'TRUNCATE audit.event_2'])(
-    'do not make a partition less append-only, for the owner neither: %s',
-    async (statement) => {
-      await expect(owner.query(statement)).rejects.toThrow(/append-only/);
-    },
-  );
+  test.each([
+    'UPDATE audit.event_2 SET outcome = NULL',
+    'DELETE FROM audit.event_3',
+    'TRUNCATE audit.event_2',
+    'DELETE FROM audit.event',
+    'TRUNCATE audit.event CASCADE',
+    'TRUNCATE audit.event_role',
+  ])('do not make a partition less append-only, for the owner neither: %s', async (statement) => {
+    await expect(owner.query(statement)).rejects.toThrow(/append-only/);
+  });
 });
 
 test('a trail from before is the first partition as it is, and goes on', async () => {
