@@ -7,6 +7,7 @@ import {
 } from '@countersign/contracts';
 import { AdminAccess } from '@countersign/platform';
 import type { Bus } from './bus';
+import { SharedAnswers } from './shared-answers';
 
 const KEEP_KEYS_MS = 30_000;
 
@@ -15,6 +16,7 @@ type Keys = Awaited<ReturnType<AdminAccess['verificationKeys']>>;
 /** Asks the exchange for our verification keys (kept for 30 s, dropped when they change) and what is revoked, policy for permission. */
 export class BusAdminAccess extends AdminAccess {
   private keys: { asked: Promise<Keys>; until: number } | undefined;
+  private readonly revoked = new SharedAnswers<boolean>();
 
   constructor(
     private readonly bus: Bus,
@@ -36,9 +38,10 @@ export class BusAdminAccess extends AdminAccess {
     return asked;
   }
 
-  /** @throws UnavailableError */
-  async isRevoked(claims: Parameters<AdminAccess['isRevoked']>[0]): Promise<boolean> {
-    return (await this.bus.request(checkToken, tokenCheck(claims))).revoked;
+  /** An enforcement point shows one token with all its questions. @throws UnavailableError */
+  isRevoked(claims: Parameters<AdminAccess['isRevoked']>[0]): Promise<boolean> {
+    const ask = async (): Promise<boolean> => (await this.bus.request(checkToken, tokenCheck(claims))).revoked;
+    return this.revoked.ask(claims.jti, ask);
   }
 
   /** @throws UnavailableError */
