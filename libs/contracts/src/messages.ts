@@ -9,6 +9,11 @@ export interface RequestContract<In, Out> {
   input: z.ZodType<In>;
   output: z.ZodType<Out>;
   timeoutMs: number;
+  /**
+   * While one request is on its way, the next ones gather and travel in one message; each has its own outcome. One may
+   * be put a second time, so answering twice must do no harm; and it is answered as fast as the others, or alone.
+   */
+  gathers?: boolean;
 }
 
 /** An announcement between services: every replica that subscribes gets it; nobody answers; it may be lost. */
@@ -32,6 +37,11 @@ const request = <In, Out>(
   output: z.ZodType<Out>,
   timeoutMs = 800,
 ): RequestContract<In, Out> => ({ natsSubject, input, output, timeoutMs });
+
+const gathering = <In, Out>(contract: RequestContract<In, Out>): RequestContract<In, Out> => ({
+  ...contract,
+  gathers: true,
+});
 
 /** What the exchange needs to know of a trusted issuer to verify its tokens; durations in seconds. */
 export const trustedIssuerSchema = z.object({
@@ -146,21 +156,23 @@ export const exchangeDecisionSchema = z.object({
 });
 
 /** Asked of policy by the exchange: what may this identity have? `sourceIp` without port; `now` epoch seconds. */
-export const decideExchange = request(
-  'policy.decide',
-  z.object({
-    issuer: z.string(),
-    claims: jsonObject,
-    audiences: names,
-    /** Narrowing from `scope` (`role:`, `policy:`); null where the caller named none. */
-    roles: names.nullable(),
-    policies: names.nullable(),
-    /** Narrowing from `authorization_details`; refused unless the policies grant all of it. */
-    permissions: permissionsSchema.nullable().optional(),
-    sourceIp: z.string().nullable(),
-    now: z.number(),
-  }),
-  exchangeDecisionSchema,
+export const decideExchange = gathering(
+  request(
+    'policy.decide',
+    z.object({
+      issuer: z.string(),
+      claims: jsonObject,
+      audiences: names,
+      /** Narrowing from `scope` (`role:`, `policy:`); null where the caller named none. */
+      roles: names.nullable(),
+      policies: names.nullable(),
+      /** Narrowing from `authorization_details`; refused unless the policies grant all of it. */
+      permissions: permissionsSchema.nullable().optional(),
+      sourceIp: z.string().nullable(),
+      now: z.number(),
+    }),
+    exchangeDecisionSchema,
+  ),
 );
 
 /** Asked of policy by the exchange when one of our own tokens is to be narrowed by whoever holds it. */

@@ -95,10 +95,10 @@ describe('the SQL twin', () => {
       await test(stream, count).finally(() => stream.close());
     });
 
-  test('32 appends at once are two statements', async () => {
+  test('32 appends at once are one statement', async () => {
     await counting(async (stream, count) => {
       await Promise.all(Array.from({ length: 32 }, (_, index) => stream.append('audit', testEvent(`${index}`))));
-      expect(count.statements).toBe(2);
+      expect(count.statements).toBe(1);
     });
   });
 
@@ -307,6 +307,68 @@ describe('JetStream alone', () => {
     });
   });
 
+  test('puts events that come together into few messages, each a CloudEvents batch', async () => {
+    await start();
+    const events = Array.from({ length: 32 }, (_, index) => testEvent(`${index}`));
+    await Promise.all(events.map((event) => stream.append('audit', event)));
+    const { messages } = (await manager.streams.info(AUDIT)).state;
+    expect(messages).toBeLessThanOrEqual(3);
+    const stored = await manager.streams.getMessage(AUDIT, { seq: 1 });
+    expect(stored?.header.get('content-type')).toBe('application/cloudevents-batch+json');
+    expect(stored?.json<CloudEvent[]>()[0]).toEqual(events[0]);
+    const received = await recordEvents(stream, { durable: 'd' }).atLeast(32);
+    expect(received.map(({ event }) => event)).toEqual(events);
+  });
+
+  test('puts an event that comes alone into a message of its own', async () => {
+    await start();
+    const event = testEvent('alone');
+    await stream.append('audit', event);
+    const stored = await manager.streams.getMessage(AUDIT, { seq: 1 });
+    expect(stored?.header.get('content-type')).toBe('application/cloudevents+json');
+    expect(stored?.json()).toEqual(event);
+  });
+
+  test('keeps the same events that come together once', async () => {
+    await start();
+    const events = [testEvent('1'), testEvent('2'), testEvent('3')];
+    const appendAll = (): Promise<unknown> => Promise.all(events.map((event) => stream.append('audit', event)));
+    await eventually(appendAll);
+    await eventually(appendAll);
+    expect((await manager.streams.info(AUDIT)).state.messages).toBe(1);
+  });
+
+  test('refuses each of the events that come together when the stream is not there', async () => {
+    await start(null);
+    const events = [testEvent('1'), testEvent('2'), testEvent('3')];
+    const refused = await Promise.all(events.map((event) => unavailable(stream.append('audit', event))));
+    expect(refused).toEqual(Array(3).fill('audit-stream'));
+  });
+
+  test('delivers the events of a batch around what is none, which something stands in for', async () => {
+    await start();
+    const subject = eventSubject('audit', 'dev.countersign.exchange.granted.v1');
+    const good = ['1', '2', '3'].map((name) => testEvent(name));
+    const deep = '['.repeat(50_000) + ']'.repeat(50_000);
+    const list = [good[0], { no: 'event' }, good[1], null, 'text'].map((item) => JSON.stringify(item));
+    await manager.jetstream().publish(subject, `[${[...list, deep, JSON.stringify(good[2])].join(',')}]`);
+    for (const text of ['[]', `[${Array(2_000).fill('1').join(',')}]`])
+      await manager.jetstream().publish(subject, text);
+    const alone = recordEvents(stream, { durable: 'd' });
+    const standIn = (): CloudEvent => testEvent('stand-in');
+    const stoodIn = recordEvents(stream, { durable: 'e', standIn });
+    await stream.append('audit', testEvent('4'));
+    expect(subjectsOf(await alone.atLeast(4))).toEqual(['1', '2', '3', '4']);
+    expect((await stoodIn.atLeast(10)).map(({ event, streamSequence }) => [streamSequence, event.subject])).toEqual([
+      ...['1', 'stand-in', '2', 'stand-in', 'stand-in', 'stand-in', '3'].map((name) => [1, name]),
+      ...[
+        [2, 'stand-in'],
+        [3, 'stand-in'],
+        [4, '4'],
+      ],
+    ]);
+  });
+
   test('delivers a single event in the trace that it was published in', async () => {
     await start();
     const traces = new Recorder<string>();
@@ -320,7 +382,8 @@ describe('JetStream alone', () => {
   test('waits for the batch in work when it is closed, and leaves the rest to the next at once', async () => {
     await start();
     const events = Array.from({ length: 300 }, (_, index) => testEvent(`${index}`));
-    await Promise.all(events.map((event) => eventually(() => stream.append('audit', event))));
+    // Each in a message of its own: one that has begun is finished.
+    for (const event of events) await eventually(() => stream.append('audit', event));
     let release = (): void => undefined;
     const first: string[] = [];
     const entered = new Promise<void>((resolve) => {

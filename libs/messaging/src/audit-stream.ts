@@ -4,11 +4,11 @@ import type { Resource } from '@countersign/platform';
 /** An event with its place in its stream, as a consumer gets it. */
 export interface StreamedEvent {
   event: CloudEvent;
-  /** Grows by one with each event of the stream; starts at 1. */
+  /** The number of its message, which starts at 1 and leaves none out; events of one message have the same. */
   streamSequence: number;
 }
 
-/** What came over a stream and is no event. */
+/** What came over a stream, in a message or a place of one, and is no event. */
 export interface UnreadableMessage {
   streamSequence: number;
   natsSubject: string;
@@ -43,7 +43,7 @@ export interface ConsumeOptions {
 /** The durable streams of audit events: what was acknowledged is delivered to every durable consumer at least once. */
 export abstract class AuditStream implements Resource {
   /**
-   * Appends an event and waits for the acknowledgement. The same `event.id` again is not stored twice.
+   * Appends an event and waits for the acknowledgement. The same `event.id` again may be delivered again: go by it.
    * @throws UnavailableError when it was not acknowledged: it may or may not have been stored
    */
   abstract append(stream: AuditStreamName, event: CloudEvent): Promise<void>;

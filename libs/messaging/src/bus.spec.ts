@@ -10,7 +10,7 @@ import {
   testRequest,
   type TestServer,
 } from '@countersign/testing';
-import { connect, headers, type NatsConnection } from '@nats-io/transport-node';
+import { connect, headers, type Msg, type NatsConnection } from '@nats-io/transport-node';
 import { BusAdminAccess } from './bus-admin-access';
 import { InProcessBus } from './in-process-bus';
 import { NatsBus } from './nats-bus';
@@ -225,6 +225,141 @@ describe('NATS alone', () => {
     });
     expect(String(await refused)).toMatch(/permissions violation/i);
     await policy.close();
+  });
+
+  describe('gathers requests', () => {
+    const texts = Array.from({ length: 32 }, (_, index) => `q${index}`);
+    const askAll = (contract: ReturnType<typeof testRequest>): Promise<string[]> =>
+      Promise.all(texts.map(async (text) => (await bus.request(contract, { text })).answer));
+
+    test('into few messages, and answers as many replies', async () => {
+      await start();
+      const contract = testRequest(20_000, true);
+      bus.serve(contract, ({ text }) => ({ answer: text }));
+      raw = await connect({ servers: server.url });
+      const sent: unknown[] = [];
+      raw.subscribe(contract.natsSubject, { callback: (_, message) => void sent.push(message.json()) });
+      await raw.flush();
+      await bus.ping();
+      expect(await askAll(contract)).toEqual(texts);
+      await raw.flush();
+      expect(sent.length).toBeLessThanOrEqual(3);
+      expect(sent[0]).toMatchObject({ v: 2, items: expect.any(Array) });
+      await bus.request(contract, { text: 'alone' });
+      await raw.flush();
+      expect(sent.at(-1)).toMatchObject({ v: 1, input: { text: 'alone' } });
+    });
+
+    test('into none larger than NATS allows, and takes answers that do not fit together', async () => {
+      await start('max_payload: 64KB');
+      const contract = testRequest(20_000, true);
+      bus.serve(contract, ({ text }) => ({ answer: text.slice(0, 2).repeat(10_000) }));
+      await bus.ping();
+      const long = texts.map((text) => text.padEnd(10_000, 'x'));
+      const answers = await Promise.all(long.map(async (text) => (await bus.request(contract, { text })).answer));
+      expect(answers).toEqual(long.map((text) => text.slice(0, 2).repeat(10_000)));
+    });
+
+    test('and asks a replica of before, which does not know messages of several, one by one', async () => {
+      await start();
+      const contract = testRequest(20_000, true);
+      raw = await connect({ servers: server.url });
+      const answer = (text: string): string => {
+        const { v, id, input } = JSON.parse(text) as { v: number; id: string; input: { text: string } };
+        if (v !== 1) return '{"v":1,"id":"-","error":"malformed"}';
+        return JSON.stringify({ v, id, output: { answer: input.text } });
+      };
+      raw.subscribe(contract.natsSubject, { callback: (_, request) => void request.respond(answer(request.string())) });
+      await raw.flush();
+      expect(await askAll(contract)).toEqual(texts);
+    });
+
+    const forgeries: [string, (request: { id: string; items: unknown[] }) => object][] = [
+      [
+        'for another message',
+        ({ items }) => ({ v: 2, id: 'x', items: items.map(() => ({ output: { answer: 'x' } })) }),
+      ],
+      ['with one too few', ({ id, items }) => ({ v: 2, id, items: items.slice(1).map(() => ({ output: {} })) })],
+      ['without a list', ({ id }) => ({ v: 2, id, items: {} })],
+      ['of one for all', ({ id }) => ({ v: 1, id, output: { answer: 'x' } })],
+    ];
+    test.each(forgeries)('and takes a reply %s for no answer', async (_name, forge) => {
+      await start();
+      const contract = testRequest(20_000, true);
+      raw = await connect({ servers: server.url });
+      const callback = (_: unknown, request: Msg): void => void request.respond(JSON.stringify(forge(request.json())));
+      raw.subscribe(contract.natsSubject, { callback });
+      await raw.flush();
+      await Promise.all(texts.map((text) => unavailable(bus.request(contract, { text }))));
+    });
+
+    test('and answers what is wrong with such a message as with any other', async () => {
+      await start();
+      const [gathering, single] = [testRequest(800, true), testRequest()];
+      for (const contract of [gathering, single]) bus.serve(contract, ({ text }) => ({ answer: text }));
+      await bus.ping();
+      raw = await connect({ servers: server.url });
+      const ask = async (natsSubject: string, message: string): Promise<unknown> =>
+        (await raw.request(natsSubject, message, { timeout: 5_000 })).json();
+      const message = '{"v":2,"id":"a","items":[{"input":{"text":"q"}},{"input":{"text":7}},{}]}';
+      expect(await ask(gathering.natsSubject, message)).toEqual({
+        v: 2,
+        id: 'a',
+        items: [{ output: { answer: 'q' } }, { error: 'malformed' }, { error: 'malformed' }],
+      });
+      const malformed = { v: 1, id: '-', error: 'malformed' };
+      expect(await ask(single.natsSubject, message)).toEqual(malformed);
+      const many = Array(65).fill('{"input":{"text":"q"}}').join(',');
+      for (const items of ['[]', '{}', '[1]', `[${many}]`])
+        expect(await ask(gathering.natsSubject, `{"v":2,"id":"a","items":${items}}`)).toEqual(malformed);
+    });
+
+    test('and loses to a replica that hangs only what that one was asked', async () => {
+      await start();
+      const contract = testRequest(3_000, true);
+      bus.serve(contract, ({ text }) => ({ answer: text }));
+      raw = await connect({ servers: server.url });
+      const lost = new Set<string>();
+      let noticed = (): void => undefined;
+      raw.subscribe(contract.natsSubject, {
+        queue: 'policy',
+        callback: (_, message) => {
+          const { input, items } = message.json<{ input?: { text: string }; items?: { input: { text: string } }[] }>();
+          for (const one of items ?? [{ input: input as { text: string } }]) lost.add(one.input.text);
+          noticed();
+        },
+      });
+      await raw.flush();
+      await bus.ping();
+      const asked: Promise<[string, boolean]>[] = [];
+      // One after the other, so that there are many messages; nobody waits for those that went to the wrong one.
+      for (let number = 0; lost.size === 0 || number < 100; number += 1) {
+        const text = `q${number}`;
+        const answer = bus.request(contract, { text });
+        asked.push(
+          answer.then(
+            () => [text, true] as [string, boolean],
+            () => [text, false] as [string, boolean],
+          ),
+        );
+        await Promise.race([asked.at(-1), new Promise<void>((resolve) => void (noticed = resolve))]);
+      }
+      const outcomes = await Promise.all(asked);
+      expect(outcomes.filter(([, answered]) => !answered).map(([text]) => text)).toEqual([...lost]);
+      expect(lost.size).toBeLessThan(outcomes.length);
+    });
+
+    test('and lets them be answered before it is closed', async () => {
+      await start();
+      const contract = testRequest(20_000, true);
+      const serving = new NatsBus(connectNats({ url: server.url, service: 'serving', logger: silent }), silent);
+      serving.serve(contract, ({ text }) => ({ answer: text }));
+      await eventually(() => serving.ping());
+      const answers = askAll(contract);
+      await bus.close();
+      expect(await answers).toEqual(texts);
+      await serving.close();
+    });
   });
 
   test('lets a handler finish that runs when it is closed', async () => {

@@ -7,17 +7,10 @@ import {
   UnavailableError,
   type Logger,
 } from '@countersign/platform';
+import { answerMessage } from './answer-message';
 import { Bus } from './bus';
 import { within } from './deadline';
-import {
-  ownerOf,
-  readAnnouncement,
-  readReply,
-  readRequest,
-  writeAnnouncement,
-  writeReply,
-  writeRequest,
-} from './envelope';
+import { ownerOf, readAnnouncement, readReply, writeAnnouncement, writeItem, writeRequest } from './envelope';
 
 /** Takes the text of a request, answers with the text of a reply. */
 type Server = (text: string) => Promise<string>;
@@ -48,11 +41,11 @@ export class InProcessBus extends Bus {
     const servers = this.servers.get(natsSubject) ?? [];
     const server = servers[this.turn++ % servers.length];
     if (server === undefined || this.closed) throw unavailable('nobody answers');
-    const { id, text } = writeRequest(input);
-    const replyText = await within(
-      timeoutMs,
-      inChildTrace(() => server(text)),
-    ).catch((error: unknown) => {
+    const trace = currentTrace();
+    const { id, text } = writeRequest(
+      writeItem(input, { traceparent: traceparent(trace), requestId: trace.requestId }),
+    );
+    const replyText = await within(timeoutMs, server(text)).catch((error: unknown) => {
       throw unavailable(error instanceof Error ? error.message : 'failed');
     });
     const reply = readReply(contract, id, replyText);
@@ -62,21 +55,9 @@ export class InProcessBus extends Bus {
 
   serve<In, Out>(contract: RequestContract<In, Out>, handler: (input: In) => Promise<Out> | Out): void {
     const { natsSubject } = contract;
-    append(this.servers, natsSubject, async (text: string) => {
-      const request = readRequest(contract, text);
-      if (!request.ok) {
-        this.noteMalformed(natsSubject, request.problem);
-        throw new Error('malformed');
-      }
-      try {
-        return writeReply(request.value.id, await handler(request.value.input));
-      } catch (error) {
-        // What is merely not there yet is for the asker to report.
-        if (error instanceof UnavailableError) this.logger.debug('request not answered', { natsSubject });
-        else this.logger.error('request failed', { natsSubject, error });
-        throw new Error('failed');
-      }
-    });
+    const noteMalformed = (problem: string): void => this.noteMalformed(natsSubject, problem);
+    const answering = { contract, handler, logger: this.logger, maxBytes: Infinity, noteMalformed };
+    append(this.servers, natsSubject, (text: string) => answerMessage(text, answering));
   }
 
   publish<T>(contract: AnnouncementContract<T>, payload: T): void {

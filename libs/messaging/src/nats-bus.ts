@@ -1,4 +1,3 @@
-import { setTimeout as delay } from 'node:timers/promises';
 import type { AnnouncementContract, RequestContract } from '@countersign/contracts';
 import {
   currentTrace,
@@ -9,30 +8,33 @@ import {
   type Logger,
 } from '@countersign/platform';
 import { headers, type Msg, type MsgHdrs, type NatsConnection, type Subscription } from '@nats-io/transport-node';
+import { answerMessage } from './answer-message';
 import { Bus } from './bus';
 import { within } from './deadline';
 import {
-  NO_ID,
+  MOST_GATHERED,
   ownerOf,
   readAnnouncement,
+  readGatheredReply,
   readReply,
-  readRequest,
   writeAnnouncement,
-  writeErrorReply,
-  writeReply,
+  writeGathered,
+  writeItem,
   writeRequest,
+  type CarriedTrace,
 } from './envelope';
+import { Gatherer, type Gathered } from './gatherer';
 import type { NatsLink } from './nats-link';
+import { NatsRequests } from './nats-requests';
 
 /** How long `close()` waits for handlers. */
 const FINISH_MS = 10_000;
-/** Within a second anyway, with what else a caller waits for. */
-const SHORT_MS = 800;
-/** When an answer may take longer: how often we look whether the server is still there. */
-const PATIENCE_MS = 500;
+/** Longer than an answer takes, and no delay to speak of behind a replica that hangs. */
+const PATIENCE_MS = 10;
+const MOST_GATHERED_BYTES = 256 * 1024;
 
 /** The trace of the work at hand, as headers of a message. */
-export function traceHeaders(): MsgHdrs {
+function traceHeaders(): MsgHdrs {
   const trace = currentTrace();
   const result = headers();
   result.set('traceparent', traceparent(trace));
@@ -40,15 +42,18 @@ export function traceHeaders(): MsgHdrs {
   return result;
 }
 
-/** Runs work within the trace that a message came with. */
-function inTraceOf<T>(message: Msg, work: () => T): T {
-  const trace = traceFromHeaders(message.headers?.get('traceparent'), message.headers?.get('x-request-id'));
-  return runInTrace(trace, work);
+/** The trace that a message came with, if it did. */
+function traceOf({ headers: given }: Msg): CarriedTrace {
+  if (given === undefined) return {};
+  return { traceparent: given.get('traceparent'), requestId: given.get('x-request-id') };
 }
 
 /** The bus over NATS: requests go to one replica of a queue group, announcements to all. */
 export class NatsBus extends Bus {
   private readonly subscriptions: Subscription[] = [];
+  private readonly requests: NatsRequests;
+  /** By NATS subject. */
+  private readonly gatherers = new Map<string, Gatherer<string, unknown>>();
   private readonly running = new Set<Promise<void>>();
   private closed = false;
   private malformed = 0;
@@ -58,40 +63,30 @@ export class NatsBus extends Bus {
     private readonly logger: Logger,
   ) {
     super();
+    this.requests = new NatsRequests(link);
     link.join();
   }
 
   async request<In, Out>(contract: RequestContract<In, Out>, input: In): Promise<Out> {
-    const { natsSubject, timeoutMs } = contract;
-    const connection = this.link.connection();
-    const { id, text } = writeRequest(input);
-    const unavailable = (cause: unknown): UnavailableError => new UnavailableError(ownerOf(natsSubject), { cause });
-    const asked = new AbortController();
-    let message: Msg;
-    try {
-      const answer = connection.request(natsSubject, text, { timeout: timeoutMs, headers: traceHeaders() });
-      message = await (timeoutMs > SHORT_MS ? Promise.race([answer, this.lostLink(asked.signal)]) : answer);
-    } catch (error) {
-      throw unavailable(error);
-    } finally {
-      asked.abort();
-    }
-    const reply = readReply(contract, id, message.string());
-    if (!reply.ok) throw unavailable(new Error(`${natsSubject}: ${reply.problem}`));
-    return reply.value;
+    this.link.connection();
+    const trace = currentTrace();
+    const item = writeItem(input, { traceparent: traceparent(trace), requestId: trace.requestId });
+    if (contract.gathers !== true) return this.askAlone(contract, item, contract.timeoutMs);
+    return this.gathererOf(contract).add(item, Buffer.byteLength(item)) as Promise<Out>;
   }
 
   serve<In, Out>(contract: RequestContract<In, Out>, handler: (input: In) => Promise<Out> | Out): void {
     const { natsSubject } = contract;
     this.listen(natsSubject, ownerOf(natsSubject), async (message, connection) => {
-      const request = readRequest(contract, message.string());
-      if (!request.ok) {
-        this.noteMalformed(natsSubject, request.problem);
-        message.respond(writeErrorReply(NO_ID, 'malformed'));
-        return;
-      }
-      const { id, input } = request.value;
-      message.respond(await this.answer(connection, natsSubject, id, () => handler(input)));
+      const text = await answerMessage(message.string(), {
+        contract,
+        handler,
+        logger: this.logger,
+        headers: traceOf(message),
+        maxBytes: connection.info?.max_payload ?? Infinity,
+        noteMalformed: (problem) => this.noteMalformed(natsSubject, problem),
+      });
+      message.respond(text);
     });
   }
 
@@ -106,7 +101,8 @@ export class NatsBus extends Bus {
   subscribe<T>(contract: AnnouncementContract<T>, handler: (payload: T) => Promise<void> | void): void {
     this.listen(contract.natsSubject, undefined, async (message) => {
       const payload = readAnnouncement(contract, message.string());
-      if (payload.ok) await handler(payload.value);
+      const { traceparent: parent, requestId } = traceOf(message);
+      if (payload.ok) await runInTrace(traceFromHeaders(parent, requestId), async () => handler(payload.value));
       else this.noteMalformed(contract.natsSubject, payload.problem);
     });
   }
@@ -118,6 +114,7 @@ export class NatsBus extends Bus {
   /** Stops listening and lets the handlers finish what has arrived. */
   async close(): Promise<void> {
     this.closed = true;
+    await Promise.all([...this.gatherers.values()].map((gatherer) => gatherer.settled()));
     const open = this.subscriptions.filter((subscription) => !subscription.isClosed());
     // Draining needs the server's answer; without a connection there is nothing left to arrive.
     await this.link.ping().then(
@@ -138,7 +135,7 @@ export class NatsBus extends Bus {
     const subscribe = (connection: NatsConnection): void => {
       if (this.closed) return;
       const callback = (error: Error | null, message: Msg): void => {
-        if (error === null) this.run(inTraceOf(message, () => hear(message, connection)).catch(failed));
+        if (error === null) this.run(hear(message, connection).catch(failed));
         else this.logger.error('subscription refused', { natsSubject, error });
       };
       this.subscriptions.push(
@@ -148,11 +145,55 @@ export class NatsBus extends Bus {
     this.link.onceConnected(subscribe);
   }
 
-  /** Rejects when the server itself stops answering: then an answer that may take long is not worth the wait. */
-  private async lostLink(done: AbortSignal): Promise<never> {
-    for (;;) {
-      await delay(PATIENCE_MS, undefined, { signal: done });
-      await this.link.ping();
+  private gathererOf<In, Out>(contract: RequestContract<In, Out>): Gatherer<string, unknown> {
+    const { natsSubject, timeoutMs } = contract;
+    const known = this.gatherers.get(natsSubject);
+    if (known !== undefined) return known;
+    const gatherer = new Gatherer<string, unknown>({
+      most: MOST_GATHERED,
+      mostBytes: () => Math.min(MOST_GATHERED_BYTES, (this.link.connection().info?.max_payload ?? Infinity) / 2),
+      patienceMs: PATIENCE_MS,
+      timeoutMs,
+      late: () => unavailable(contract, `no answer within ${timeoutMs} ms`),
+      send: (items) => this.askTogether(contract, items),
+    });
+    this.gatherers.set(natsSubject, gatherer);
+    return gatherer;
+  }
+
+  private async askAlone<In, Out>(contract: RequestContract<In, Out>, item: string, timeoutMs: number): Promise<Out> {
+    const { id, text } = writeRequest(item);
+    const reply = readReply(contract, id, await this.ask(contract, text, timeoutMs));
+    if (!reply.ok) throw unavailable(contract, reply.problem);
+    return reply.value;
+  }
+
+  private async askTogether<In, Out>(
+    contract: RequestContract<In, Out>,
+    items: Gathered<string, unknown>[],
+  ): Promise<void> {
+    const timeLeft = (item: Gathered<string, unknown>): number => Math.max(1, item.due - performance.now());
+    const alone = (item: Gathered<string, unknown>): Promise<void> =>
+      this.askAlone(contract, item.input, timeLeft(item)).then(item.resolve, item.reject);
+    const [first, ...others] = items;
+    if (first !== undefined && others.length === 0) return alone(first);
+    const { id, text } = writeGathered(items.map(({ input }) => input));
+    const answer = await this.ask(contract, text, Math.max(...items.map(timeLeft)));
+    const reply = readGatheredReply(contract, { id, count: items.length }, answer);
+    if (!reply.ok) throw unavailable(contract, reply.problem);
+    items.forEach((item, place) => {
+      const outcome = reply.value[place];
+      if (!outcome) void alone(item);
+      else if (outcome.ok) item.resolve(outcome.value);
+      else item.reject(unavailable(contract, outcome.problem));
+    });
+  }
+
+  private async ask<In, Out>(contract: RequestContract<In, Out>, text: string, timeoutMs: number): Promise<string> {
+    try {
+      return (await this.requests.send(contract.natsSubject, text, { timeoutMs })).string();
+    } catch (cause) {
+      throw new UnavailableError(ownerOf(contract.natsSubject), { cause });
     }
   }
 
@@ -161,27 +202,11 @@ export class NatsBus extends Bus {
     void work.finally(() => this.running.delete(work));
   }
 
-  /** Never rejects: what went wrong here is for our log, the asker learns only that it failed. */
-  private async answer(
-    connection: NatsConnection,
-    natsSubject: string,
-    id: string,
-    work: () => unknown,
-  ): Promise<string> {
-    try {
-      const reply = writeReply(id, await work());
-      const limit = connection.info?.max_payload ?? Infinity;
-      if (Buffer.byteLength(reply) < limit) return reply;
-      this.logger.error('reply larger than NATS allows', { natsSubject, limit });
-      return writeErrorReply(id, 'too_large');
-    } catch (error) {
-      this.logger.error('request failed', { natsSubject, error });
-      return writeErrorReply(id, 'failed');
-    }
-  }
-
   private noteMalformed(natsSubject: string, problem: string): void {
     this.malformed += 1;
     this.logger.warn('malformed message', { natsSubject, problem, malformedSoFar: this.malformed });
   }
 }
+
+const unavailable = <In, Out>({ natsSubject }: RequestContract<In, Out>, problem: string): UnavailableError =>
+  new UnavailableError(ownerOf(natsSubject), { cause: new Error(`${natsSubject}: ${problem}`) });

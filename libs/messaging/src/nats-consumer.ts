@@ -1,5 +1,5 @@
 import { setImmediate, setTimeout as delay } from 'node:timers/promises';
-import { AUDIT_STREAMS, cloudEventSchema, type CloudEvent } from '@countersign/contracts';
+import { AUDIT_STREAMS } from '@countersign/contracts';
 import { traceFromHeaders, runInTrace, type Logger } from '@countersign/platform';
 import {
   AckPolicy,
@@ -10,9 +10,9 @@ import {
   type JsMsg,
 } from '@nats-io/jetstream';
 import { nanos } from '@nats-io/transport-node';
-import { z } from 'zod';
 import type { ConsumeOptions, StreamedEvent } from './audit-stream';
 import type { NatsLink } from './nats-link';
+import { unpackEvents } from './unpack-events';
 
 const ACK_WAIT_MS = 30_000;
 /** A batch in work is kept from being delivered elsewhere. */
@@ -25,8 +25,14 @@ const MAX_ACK_PENDING = 2_000;
 /** How long a request for messages stays open; a lost one is noticed after it. */
 const FETCH_MS = 1_000;
 
-/** A type that this version does not know yet is delivered too: during an upgrade the new comes before the old goes. */
-const looseEvent = cloudEventSchema.extend({ type: z.string() });
+/** Batches begin no sooner after one another, so that they are large when much comes; the first one goes at once. */
+const BATCH_EVERY_MS = 25;
+
+interface ReadMessage {
+  message: JsMsg;
+  /** None where nothing in it is an event and nothing stands in: it is put aside. */
+  events: StreamedEvent[];
+}
 
 const pauseAfter = (failures: number): number =>
   Math.min(LONGEST_PAUSE_MS, FIRST_PAUSE_MS * 2 ** Math.min(failures, 8));
@@ -94,8 +100,17 @@ export class NatsConsumer {
 
   private async take(batch: JsMsg[]): Promise<void> {
     this.busy = true;
-    if (this.stopped) giveBack(batch, GIVE_BACK_MS);
-    else await this.deliver(batch);
+    const started = performance.now();
+    for (const part of parts(
+      batch.map((message) => this.read(message)),
+      this.options.batchSize,
+    )) {
+      if (this.stopped) giveBack(part, GIVE_BACK_MS);
+      else await this.deliver(part);
+    }
+    const rest = started + BATCH_EVERY_MS - performance.now();
+    // While busy: what comes meanwhile is taken by the next batch, or given back.
+    if (rest > 0 && !this.stopped) await delay(rest, undefined, this.untilStopped).catch(() => undefined);
     this.busy = false;
     // Only after what has arrived is given back: it would wait for its time to run out.
     if (this.stopped) void setImmediate().then(() => this.messages?.stop());
@@ -124,26 +139,21 @@ export class NatsConsumer {
     await this.pause();
   }
 
-  private async deliver(messages: JsMsg[]): Promise<void> {
-    const readable: JsMsg[] = [];
-    const events: StreamedEvent[] = [];
-    for (const message of messages) {
-      const event = this.read(message);
-      if (event === undefined) continue;
-      readable.push(message);
-      events.push({ event, streamSequence: message.seq });
-    }
-    if (events.length === 0) return;
-    const working = setInterval(() => readable.forEach((message) => message.working()), STILL_WORKING_MS);
+  private async deliver(part: ReadMessage[]): Promise<void> {
+    const messages = part.map(({ message }) => message);
+    const events = part.flatMap((read) => read.events);
+    const working = setInterval(() => messages.forEach((message) => message.working()), STILL_WORKING_MS);
+    const { batchSize, handler, stream, durable } = this.options;
     try {
-      await inTraceOf(readable, () => this.options.handler(events));
-      readable.forEach((message) => message.ack());
+      // More than one round only for a message that has more events than a batch.
+      for (let from = 0; from < events.length; from += batchSize)
+        await inTraceOf(messages, () => handler(events.slice(from, from + batchSize)));
+      messages.forEach((message) => message.ack());
       this.failures = 0;
     } catch (error) {
       this.failures += 1;
-      const { stream, durable } = this.options;
       this.logger.error('batch not handled, it comes again', { stream, durable, size: events.length, error });
-      giveBack(readable, pauseAfter(this.failures));
+      giveBack(part, pauseAfter(this.failures));
       await this.pause();
     } finally {
       clearInterval(working);
@@ -151,28 +161,48 @@ export class NatsConsumer {
   }
 
   /** What is no event will never be one: something stands in for it, or it is put aside; else it would come for ever. */
-  private read(message: JsMsg): CloudEvent | undefined {
-    try {
-      return looseEvent.parse(message.json()) as CloudEvent;
-    } catch {
-      const { stream, durable, standIn } = this.options;
-      const { seq: streamSequence, subject: natsSubject, data: bytes, time: storedAt } = message;
+  private read(message: JsMsg): ReadMessage {
+    const { stream, durable, standIn } = this.options;
+    const { seq: streamSequence, subject: natsSubject, time: storedAt } = message;
+    const unpacked = unpackEvents(message.data);
+    if (unpacked.some((item) => 'unreadable' in item))
       this.logger.error('a message is not an event', { stream, durable, streamSequence });
-      if (standIn !== undefined) return standIn({ streamSequence, natsSubject, bytes, storedAt });
-      message.term();
-      return undefined;
-    }
+    const events = unpacked.flatMap((item) => {
+      if ('event' in item) return { event: item.event, streamSequence };
+      if (standIn === undefined) return [];
+      return { event: standIn({ streamSequence, natsSubject, bytes: item.unreadable, storedAt }), streamSequence };
+    });
+    return { message, events };
+  }
+
+  private get untilStopped(): { signal: AbortSignal } {
+    return { signal: this.stopping.signal };
   }
 
   private pause(): Promise<void> {
     if (this.stopped) return Promise.resolve();
-    return delay(pauseAfter(this.failures), undefined, { signal: this.stopping.signal }).catch(() => undefined);
+    return delay(pauseAfter(this.failures), undefined, this.untilStopped).catch(() => undefined);
   }
 }
 
 /** To be delivered again, here or to another replica. */
-function giveBack(messages: JsMsg[], afterMs: number): void {
-  for (const message of messages) message.nak(afterMs);
+function giveBack(part: ReadMessage[], afterMs: number): void {
+  for (const { message } of part) message.nak(afterMs);
+}
+
+/** Messages that are handled and acknowledged together: of at most `size` events, or one message. */
+function* parts(messages: ReadMessage[], size: number): Generator<ReadMessage[]> {
+  let part: ReadMessage[] = [];
+  let count = 0;
+  for (const read of messages) {
+    if (part.length > 0 && count + read.events.length > size) {
+      yield part;
+      [part, count] = [[], 0];
+    }
+    part.push(read);
+    count += read.events.length;
+  }
+  if (part.length > 0) yield part;
 }
 
 /** A batch of one goes on in the trace that its event was published in. */

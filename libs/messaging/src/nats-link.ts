@@ -16,10 +16,13 @@ export interface NatsLinkOptions {
   service: string;
   logger: Logger;
   /** Subjects of the replies to this service; only it may subscribe there (the server's permissions). */
-  inboxPrefix?: string;
+  inboxPrefix?: string | undefined;
   /** PEM file of the authorities that the server's certificate is verified with; the system's unless given. */
   caFile?: string | undefined;
 }
+
+const inboxPrefixOf = ({ service, inboxPrefix }: Pick<NatsLinkOptions, 'service' | 'inboxPrefix'>): string =>
+  inboxPrefix ?? `_INBOX_${service}`;
 
 function connectionOptions({ url, service, inboxPrefix, caFile }: NatsLinkOptions): ConnectionOptions {
   const places = url.split(',').map((part) => new URL(part.includes('://') ? part.trim() : `nats://${part.trim()}`));
@@ -28,7 +31,7 @@ function connectionOptions({ url, service, inboxPrefix, caFile }: NatsLinkOption
   return {
     servers: places.map(({ host }) => host),
     name: service,
-    inboxPrefix: inboxPrefix ?? `_INBOX_${service}`,
+    inboxPrefix: inboxPrefixOf({ service, inboxPrefix }),
     ...(username === '' ? {} : { user: decodeURIComponent(username), pass: decodeURIComponent(password) }),
     ...(withTls ? { tls: caFile === undefined ? {} : { caFile } } : {}),
     waitOnFirstConnect: true,
@@ -53,6 +56,11 @@ export class NatsLink implements Resource {
   constructor(private readonly options: NatsLinkOptions) {
     this.first = this.connect();
     this.first.catch((error: unknown) => options.logger.error('cannot connect to NATS', { error }));
+  }
+
+  /** Where replies to us come: subjects that start with this and a dot. */
+  get inboxPrefix(): string {
+    return inboxPrefixOf(this.options);
   }
 
   /** Runs now, or when the connection is up for the first time; subscriptions made in it outlive lost connections. */

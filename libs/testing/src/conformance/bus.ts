@@ -20,11 +20,12 @@ interface Question {
 let subjects = 0;
 
 /** A contract on a subject of its own. */
-export const testRequest = (timeoutMs = 800): RequestContract<Question, { answer: string }> => ({
+export const testRequest = (timeoutMs = 800, gathers = false): RequestContract<Question, { answer: string }> => ({
   natsSubject: `policy.conformance.r${++subjects}`,
   input: z.object({ text: z.string(), tags: z.array(z.string()).optional() }),
   output: z.object({ answer: z.string() }),
   timeoutMs,
+  gathers,
 });
 
 export const testAnnouncement = (): AnnouncementContract<{ revision: number }> => ({
@@ -190,6 +191,55 @@ export function busConformance(name: string, setUp: () => Promise<BusSetting>): 
         expect({ traceId, requestId }).toEqual({ traceId: trace.traceId, requestId: 'request-1' });
         expect(spanId).not.toBe(trace.spanId);
       }
+    });
+
+    describe('of requests that gather', () => {
+      /** Of many at once, what came of each. */
+      const outcomes = async (contract: ReturnType<typeof testRequest>, texts: unknown[]): Promise<string[]> => {
+        const asked = texts.map((text) =>
+          runInTrace(newTrace(`request-${String(text)}`), () => asker.request(contract, { text } as Question)),
+        );
+        const settled = await Promise.allSettled(asked);
+        return settled.map((one) => (one.status === 'fulfilled' ? one.value.answer : 'unavailable'));
+      };
+
+      test('answers each with its own answer, in its own trace', async () => {
+        const contract = testRequest(20_000, true);
+        const seen = new Map<string, string>();
+        first.serve(contract, async ({ text }) => {
+          // The answers are ready in another order than that of the questions.
+          for (let turns = text.length % 3; turns > 0; turns -= 1) await Promise.resolve();
+          seen.set(text, currentTrace().requestId);
+          return { answer: `to ${text}` };
+        });
+        await settled();
+        const texts = Array.from({ length: 300 }, (_, index) => 'q'.repeat(index % 5) + String(index));
+        expect(await outcomes(contract, texts)).toEqual(texts.map((text) => `to ${text}`));
+        expect([...seen.entries()].sort()).toEqual(texts.map((text) => [text, `request-${text}`]).sort());
+      });
+
+      test('keeps what is wrong with one from the others', async () => {
+        const contract = testRequest(2_000, true);
+        first.serve(contract, ({ text }) => {
+          if (text === 'throws') throw new Error('no');
+          if (text === 'hangs') return new Promise<never>(() => undefined);
+          return { answer: text === 'misfits' ? (7 as unknown as string) : text };
+        });
+        await settled();
+        const wrong = ['throws', 7, 'hangs', 'misfits'];
+        const texts = wrong.flatMap((one, index) => [`a${index}`, one, `b${index}`]);
+        const expected = texts.map((text) => (wrong.includes(text) ? 'unavailable' : text));
+        expect(await outcomes(contract, texts)).toEqual(expected);
+      });
+
+      test('gives up on each at its deadline', async () => {
+        const contract = testRequest(150, true);
+        first.serve(contract, () => new Promise<never>(() => undefined));
+        await settled();
+        const started = performance.now();
+        expect(await outcomes(contract, ['a', 'b', 'c'])).toEqual(Array(3).fill('unavailable'));
+        expect(performance.now() - started).toBeLessThan(generous(1_500));
+      });
     });
 
     test('shares nothing but text: what one side changes, the other does not see', async () => {
