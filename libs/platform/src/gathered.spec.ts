@@ -16,41 +16,50 @@ function controlled(most = 100) {
 beforeEach(() => void jest.useFakeTimers());
 afterEach(() => void jest.useRealTimers());
 
-test('one that comes alone does not wait; those that come meanwhile go together, and each gets its own result', async () => {
+const nextTurn = () => jest.advanceTimersByTimeAsync(0);
+
+test('those that come in one turn go together, and so do those that come meanwhile; each gets its own result', async () => {
   const { gathered, calls, itemsOf } = controlled();
-  const first = gathered.add(1);
-  const rest = [2, 3, 4].map((item) => gathered.add(item));
-  expect(itemsOf()).toEqual([[1]]);
+  const first = [1, 2].map((item) => gathered.add(item));
+  await nextTurn();
+  expect(itemsOf()).toEqual([[1, 2]]);
+  const rest = [3, 4, 5].map((item) => gathered.add(item));
+  await nextTurn();
+  expect(itemsOf()).toEqual([[1, 2]]);
   calls[0]?.end();
-  expect(await first).toBe('did 1');
-  await jest.advanceTimersByTimeAsync(0);
-  expect(itemsOf()).toEqual([[1], [2, 3, 4]]);
+  expect(await Promise.all(first)).toEqual(['did 1', 'did 2']);
+  await nextTurn();
+  expect(itemsOf()).toEqual([
+    [1, 2],
+    [3, 4, 5],
+  ]);
   calls[1]?.end();
-  expect(await Promise.all(rest)).toEqual(['did 2', 'did 3', 'did 4']);
+  expect(await Promise.all(rest)).toEqual(['did 3', 'did 4', 'did 5']);
   await gathered.settled();
-  void gathered.add(5);
-  expect(itemsOf()).toEqual([[1], [2, 3, 4], [5]]);
+  void gathered.add(6);
+  await nextTurn();
+  expect(itemsOf().at(-1)).toEqual([6]);
 });
 
-test('no call is given more than asked, and what waits is told in its own time', async () => {
+test('no call is given more than asked', async () => {
   const { gathered, calls, itemsOf } = controlled(2);
-  void gathered.add(1);
-  for (const item of [2, 3, 4]) void gathered.add(item);
-  calls[0]?.end();
-  await jest.advanceTimersByTimeAsync(0);
-  expect(itemsOf()).toEqual([[1], [2, 3]]);
-  calls[1]?.end();
-  await jest.advanceTimersByTimeAsync(0);
-  expect(itemsOf()).toEqual([[1], [2, 3], [4]]);
+  for (const item of [1, 2, 3, 4, 5]) void gathered.add(item);
+  for (const number of [0, 1, 2]) {
+    await nextTurn();
+    calls[number]?.end();
+  }
+  await gathered.settled();
+  expect(itemsOf()).toEqual([[1, 2], [3, 4], [5]]);
 });
 
 test('a failure is that of its own call, and not of those that wait for it', async () => {
   const { gathered, calls } = controlled();
   const failed = gathered.add(1);
+  await nextTurn();
   const next = gathered.add(2);
   calls[0]?.fail(new Error('lost'));
   await expect(failed).rejects.toThrow('lost');
-  await jest.advanceTimersByTimeAsync(0);
+  await nextTurn();
   calls[1]?.end();
   expect(await next).toBe('did 2');
 });
@@ -58,31 +67,34 @@ test('a failure is that of its own call, and not of those that wait for it', asy
 test('behind a call that does not end nobody waits longer than 100 ms, and its late end starts nothing', async () => {
   const { gathered, calls, itemsOf } = controlled();
   const first = gathered.add(1);
+  await nextTurn();
   const second = gathered.add(2);
   await jest.advanceTimersByTimeAsync(99);
   expect(itemsOf()).toEqual([[1]]);
   await jest.advanceTimersByTimeAsync(1);
+  await nextTurn();
   expect(itemsOf()).toEqual([[1], [2]]);
   void gathered.add(3);
   calls[0]?.end();
   expect(await first).toBe('did 1');
-  await jest.advanceTimersByTimeAsync(0);
+  await nextTurn();
   expect(itemsOf()).toEqual([[1], [2]]);
   calls[1]?.end();
   expect(await second).toBe('did 2');
-  await jest.advanceTimersByTimeAsync(0);
+  await nextTurn();
   expect(itemsOf()).toEqual([[1], [2], [3]]);
 });
 
 test('settled waits for what goes on and for what waits', async () => {
   const { gathered, calls } = controlled();
   void gathered.add(1);
-  void gathered.add(2);
   const seen: string[] = [];
   const settled = gathered.settled().then(() => seen.push('settled'));
+  await nextTurn();
+  void gathered.add(2);
   calls[0]?.end();
-  await jest.advanceTimersByTimeAsync(0);
-  expect(seen).toEqual([]);
+  await nextTurn();
+  expect([calls.length, ...seen]).toEqual([2]);
   calls[1]?.end();
   await settled;
 });

@@ -16,7 +16,8 @@ export interface GatheredOptions<Item, Result> {
 
 /**
  * Items that come while the work for others goes on wait for it, and go into the next call together. One that comes
- * alone waits for nothing, and no one longer than 100 ms: then the next call begins beside one that has not ended.
+ * alone goes in the same turn of the event loop, and none waits longer than 100 ms: then the next call begins beside
+ * one that has not ended.
  */
 export class Gathered<Item, Result> {
   private readonly waiting: Waiting<Item, Result>[] = [];
@@ -28,7 +29,7 @@ export class Gathered<Item, Result> {
   add(item: Item): Promise<Result> {
     return new Promise((resolve, reject) => {
       this.waiting.push({ item, resolve, reject });
-      if (!this.isHeld) this.next();
+      if (!this.isHeld) this.begin();
     });
   }
 
@@ -37,23 +38,27 @@ export class Gathered<Item, Result> {
     while (this.calls.size > 0) await Promise.all(this.calls);
   }
 
-  private next(): void {
+  private begin(): void {
+    this.isHeld = true;
+    const call = this.call().then(() => void this.calls.delete(call));
+    this.calls.add(call);
+  }
+
+  private async call(): Promise<void> {
+    // What else comes in this turn goes with it.
+    await new Promise((resolve) => setImmediate(resolve));
     const group = this.waiting.splice(0, this.options.most);
-    this.isHeld = group.length > 0;
-    if (!this.isHeld) return;
     let hasPassed = false;
     const pass = (): void => {
       clearTimeout(timer);
-      if (!hasPassed) this.next();
+      if (hasPassed) return;
       hasPassed = true;
+      this.isHeld = false;
+      if (this.waiting.length > 0) this.begin();
     };
     const timer = setTimeout(pass, LONGEST_WAIT_MS);
-    const call = this.run(group).then(() => {
-      // In this order: whoever waits for all of them shall see the next one.
-      pass();
-      this.calls.delete(call);
-    });
-    this.calls.add(call);
+    await this.run(group);
+    pass();
   }
 
   private async run(group: Waiting<Item, Result>[]): Promise<void> {
