@@ -1,5 +1,6 @@
 import { readdirSync, readFileSync, statSync } from 'node:fs';
 import { join, resolve } from 'node:path';
+import { Command } from 'commander';
 import { LineCounter, parseAllDocuments } from 'yaml';
 import { EXIT, Failure, usageFailure } from './failure';
 import { withClaims } from './policy-test-claims';
@@ -20,10 +21,29 @@ export interface Source {
   count: number;
 }
 
+/** Options of a command on documents. */
+export interface DocumentOptions {
+  filename?: string[];
+}
+
+/** A command on documents: it takes their paths as arguments, and with `-f` as kubectl does; `namedPaths` has both. */
+export const documentsCommand = (name: string, without = ''): Command =>
+  new Command(name)
+    .argument('[path...]', `files and folders, or - for standard input${without}`)
+    .option('-f, --filename <path...>', 'the same as the arguments');
+
+export const namedPaths = (paths: readonly string[], filename: readonly string[] = []): string[] => [
+  ...paths,
+  ...filename,
+];
+
 const documentFile = /\.(ya?ml|json)$/;
+
+const NAME_SOME = 'Name a file, a folder, or - for standard input.';
 
 /** Reads the named files, folders (their YAML and JSON files, not deeper) and `-` (standard input). */
 export async function readDocuments(terminal: Terminal, names: readonly string[]): Promise<DocumentStream> {
+  if (names.length === 0) throw usageFailure('no documents are named', NAME_SOME);
   const read: Source[] = [];
   for (const name of names) {
     if (name === '-') read.push(toSource({ path: null, name: 'standard input' }, await terminal.readStdin()));
@@ -44,7 +64,7 @@ function filesOf(path: string, name: string): { path: string; name: string }[] {
     const files = readdirSync(path).filter((file) => documentFile.test(file));
     return files.sort().map((file) => ({ path: join(path, file), name: join(name, file) }));
   } catch {
-    throw usageFailure(`cannot read ${name}`, 'Name a file, a folder, or - for standard input.');
+    throw usageFailure(`cannot read ${name}`, NAME_SOME);
   }
 }
 

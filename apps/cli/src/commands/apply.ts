@@ -1,13 +1,12 @@
 import type { ApplyAnswer, Finding } from '@countersign/contracts';
-import { Command } from 'commander';
+import type { Command } from 'commander';
+import { allowOption } from '../allow-option';
 import { callApi } from '../api';
-import { readDocuments } from '../document-sources';
+import { documentsCommand, namedPaths, readDocuments, type DocumentOptions } from '../document-sources';
 import { formatTable, outputOption, paint, print, type Output } from '../format';
 import type { Terminal } from '../terminal';
-import { collectRules } from './lint';
 
-interface Options {
-  filename: string[];
+interface Options extends DocumentOptions {
   dryRun?: boolean;
   prune?: boolean;
   test?: boolean;
@@ -21,16 +20,15 @@ const NOT_RUN = 'not run (--test runs it)';
 
 /** `countersign apply`: many documents, all or nothing. */
 export const applyCommand = (terminal: Terminal): Command =>
-  new Command('apply')
+  documentsCommand('apply')
     .description('write documents: all of them, or none when one is not valid')
-    .requiredOption('-f, --filename <path...>', 'file, folder, or - for standard input')
     .option('--dry-run', 'say what would change, change nothing')
     .option('--prune', 'delete documents that were applied before and are not among these')
     .option('--test', 'refuse unless the PolicyTests among the documents pass')
-    .option('--allow <rules>', 'let errors of these rules of lint pass, such as CS003 (repeatable)', collectRules)
+    .addOption(allowOption())
     .addOption(outputOption())
-    .action(async (options: Options) => {
-      const { text, placeOf } = await readDocuments(terminal, options.filename);
+    .action(async (paths: string[], options: Options) => {
+      const { text, placeOf } = await readDocuments(terminal, namedPaths(paths, options.filename));
       const answer = await callApi<ApplyAnswer>(terminal, {
         method: 'POST',
         path: '/v1/apply',

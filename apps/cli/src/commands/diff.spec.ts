@@ -124,7 +124,7 @@ Role/gone deleted
     const found = { rule: 'CS003', severity: 'warning', resource: { kind: 'Role', name: 'same' }, path: '/spec' };
     const findings = [{ ...found, message: 'too broad', admits: [], fix: 'Narrow it.' }];
     answers['POST /v1/apply?dryRun=true&allow=CS003%2CCS004'] = { ...dryRun(result('same', 'unchanged')), findings };
-    const { out } = await run(['diff', '-f', 'all.yaml', '--allow', 'CS003', 'CS004']);
+    const { out } = await run(['diff', '-f', 'all.yaml', '--allow', 'CS003,CS004']);
     expect(out).toContain('0 created, 0 updated, 0 deleted\nRole/same\n');
     expect(out).toContain('too broad');
     answers['POST /v1/revisions/2/restore?allow=CS003'] = dryRun(result('same', 'unchanged'));

@@ -1,7 +1,8 @@
 import type { ApplyAnswer } from '@countersign/contracts';
-import { Command } from 'commander';
+import type { Command } from 'commander';
+import { allowOption } from '../allow-option';
 import { callApi } from '../api';
-import { readDocuments } from '../document-sources';
+import { documentsCommand, namedPaths, readDocuments, type DocumentOptions } from '../document-sources';
 import { EXIT, Failure } from '../failure';
 import { outputOption, print, type Output } from '../format';
 import { formatFindings } from '../format-findings';
@@ -9,8 +10,7 @@ import { formatChanges, type ShownChange } from '../format-changes';
 import { parseDocuments } from '../parse-documents';
 import type { Terminal } from '../terminal';
 
-interface Options {
-  filename: string[];
+interface Options extends DocumentOptions {
   prune?: boolean;
   exitCode?: boolean;
   allow?: string[];
@@ -19,15 +19,14 @@ interface Options {
 
 /** `countersign diff`: what an apply of the same files would change. */
 export const diffCommand = (terminal: Terminal): Command =>
-  new Command('diff')
+  documentsCommand('diff')
     .description('show what an apply would change, document by document; change nothing')
-    .requiredOption('-f, --filename <path...>', 'file, folder, or - for standard input')
     .option('--prune', 'as if documents that are not among these were deleted')
     .option('--exit-code', 'exit 1 when there are differences')
-    .option('--allow <rules...>', 'let errors of these rules of lint pass, such as CS003')
+    .addOption(allowOption())
     .addOption(outputOption())
-    .action(async ({ filename, prune, exitCode, allow, output }: Options) => {
-      const { text, placeOf } = await readDocuments(terminal, filename);
+    .action(async (paths: string[], { filename, prune, exitCode, allow, output }: Options) => {
+      const { text, placeOf } = await readDocuments(terminal, namedPaths(paths, filename));
       const answer = await callApi<ApplyAnswer>(terminal, {
         method: 'POST',
         path: '/v1/apply',

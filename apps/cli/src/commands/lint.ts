@@ -1,33 +1,30 @@
 import type { LintAnswer } from '@countersign/contracts';
-import { Command } from 'commander';
+import type { Command } from 'commander';
 import { parseAllDocuments } from 'yaml';
+import { allowOption } from '../allow-option';
 import { callApi } from '../api';
-import { readDocuments } from '../document-sources';
-import { EXIT, Failure, usageFailure } from '../failure';
+import { documentsCommand, namedPaths, readDocuments, type DocumentOptions } from '../document-sources';
+import { EXIT, Failure } from '../failure';
 import { formatFindings } from '../format-findings';
 import { describeError } from '../format-failure';
 import { outputOption, print, type Output } from '../format';
 import type { Terminal } from '../terminal';
 
-interface Options {
+interface Options extends DocumentOptions {
   offline?: boolean;
   allow?: string[];
   output?: Output;
 }
 
-/** Values of an option that may be given often, and hold several with commas between them. */
-export const collectRules = (text: string, before: string[] = []): string[] => [...before, ...text.split(',')];
-
 /** `countersign lint`: what is dangerous, dead, or better said otherwise. */
 export const lintCommand = (terminal: Terminal): Command =>
-  new Command('lint')
+  documentsCommand('lint', '; without any: what is stored')
     .description('say what documents admit that is hardly meant, and how to mend it; nothing is stored')
-    .argument('[path...]', 'files and folders, or - for standard input; without any: what is stored')
     .option('--offline', 'ask no server: the documents are seen by themselves')
-    .option('--allow <rules>', 'rules whose errors are known and meant, such as CS003 (repeatable)', collectRules)
+    .addOption(allowOption())
     .addOption(outputOption())
     .action(async (paths: string[], options: Options) => {
-      const answer = await (options.offline ? lintHere(terminal, paths) : lintThere(terminal, paths));
+      const answer = await (options.offline ? lintHere : lintThere)(terminal, namedPaths(paths, options.filename));
       print(terminal, options.output, answer, () => formatFindings(terminal, answer.findings));
       refuseErrors(answer, options.allow ?? []);
     });
@@ -45,8 +42,6 @@ async function lintThere(terminal: Terminal, paths: readonly string[]): Promise<
 const nothing = { text: '', placeOf: () => null };
 
 async function lintHere(terminal: Terminal, paths: readonly string[]): Promise<LintAnswer> {
-  if (paths.length === 0)
-    throw usageFailure('--offline needs documents', 'Name a file, a folder, or - for standard input.');
   const { text, placeOf } = await readDocuments(terminal, paths);
   const parsed = parseAllDocuments(text);
   const raws = (Array.isArray(parsed) ? parsed : []).map((document) => document.toJS() as unknown);

@@ -1,5 +1,6 @@
 import type { ApplyAnswer, Page, RevisionAnswer, RevisionDetailAnswer } from '@countersign/contracts';
 import { Command, InvalidArgumentError } from 'commander';
+import { allowOption } from '../allow-option';
 import { callApi } from '../api';
 import { formatFields, formatTable, outputOption, print, type Output } from '../format';
 import { formatChanges } from '../format-changes';
@@ -48,7 +49,7 @@ const restoreCommand = (terminal: Terminal): Command =>
     .description("bring the API's documents back to what they were after a revision, as a new revision")
     .argument('<revision>', 'its number', numberOf)
     .option('--dry-run', 'say what would change, change nothing')
-    .option('--allow <rules...>', 'let errors of these rules of lint pass, such as CS003')
+    .addOption(allowOption())
     .addOption(outputOption())
     .action(async (revision: number, { dryRun, allow, output }: RestoreOptions) => {
       const path = `/v1/revisions/${revision}/restore`;

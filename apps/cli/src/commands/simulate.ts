@@ -1,14 +1,13 @@
 import type { SimulatedChange, SimulationAnswer } from '@countersign/contracts';
-import { Command, InvalidArgumentError, Option } from 'commander';
+import { InvalidArgumentError, Option, type Command } from 'commander';
 import { callApi } from '../api';
-import { readDocuments } from '../document-sources';
+import { documentsCommand, namedPaths, readDocuments, type DocumentOptions } from '../document-sources';
 import { EXIT, Failure } from '../failure';
 import { formatTable, outputOption, paint, print, type Output } from '../format';
 import { parseDocuments } from '../parse-documents';
 import type { Terminal } from '../terminal';
 
-interface Options {
-  filename: string[];
+interface Options extends DocumentOptions {
   from?: string;
   to?: string;
   prune?: boolean;
@@ -21,17 +20,16 @@ const SECONDS: Record<string, number> = { s: 1, m: 60, h: 3_600, d: 86_400, w: 6
 
 /** `countersign simulate`: what documents would have changed about the exchanges of the last days. */
 export const simulateCommand = (terminal: Terminal): Command =>
-  new Command('simulate')
+  documentsCommand('simulate')
     .description('decide recorded exchanges again, as if documents were applied; change nothing')
-    .requiredOption('-f, --filename <path...>', 'file, folder, or - for standard input')
     .option('--from <time>', 'from when on: RFC 3339, or as long ago as 12h, 30d, 8w (default 30d)', readTime)
     .option('--to <time>', 'up to when, in the same forms (default now)', readTime)
     .option('--prune', 'as if documents that are not among these were deleted')
     .addOption(new Option('--owner <owner>', 'on whose behalf they would be applied').choices(['api', 'directory']))
     .option('--fail-on-change', 'exit 1 when anything would be newly allowed or newly denied')
     .addOption(outputOption())
-    .action(async ({ filename, output, failOnChange, ...options }: Options) => {
-      const { text, placeOf } = await readDocuments(terminal, filename);
+    .action(async (paths: string[], { filename, output, failOnChange, ...options }: Options) => {
+      const { text, placeOf } = await readDocuments(terminal, namedPaths(paths, filename));
       const answer = await callApi<SimulationAnswer>(terminal, {
         method: 'POST',
         path: '/v1/simulate',

@@ -1,12 +1,12 @@
 import type { PolicyTestCaseAnswer, PolicyTestsAnswer } from '@countersign/contracts';
-import { Command, InvalidArgumentError } from 'commander';
+import { InvalidArgumentError, type Command } from 'commander';
 import { callApi } from '../api';
-import { readDocuments } from '../document-sources';
+import { documentsCommand, namedPaths, readDocuments, type DocumentOptions } from '../document-sources';
 import { EXIT, Failure } from '../failure';
 import { formatTable, outputOption, paint, print, type Output } from '../format';
 import type { Terminal } from '../terminal';
 
-interface Options {
+interface Options extends DocumentOptions {
   neighbours?: boolean;
   minScore?: number;
   onlyGiven?: boolean;
@@ -15,15 +15,14 @@ interface Options {
 
 /** `countersign test`: PolicyTests against documents that need not be applied yet. */
 export const testCommand = (terminal: Terminal): Command =>
-  new Command('test')
+  documentsCommand('test')
     .description('run PolicyTests against the documents beside them, laid over those that are applied')
-    .argument('<path...>', 'files and folders of documents and PolicyTests, or - for standard input')
     .option('--neighbours', 'try tokens that differ in one claim, and name those that are granted, too')
     .option('--min-score <percent>', 'fail when fewer near misses are refused (implies --neighbours)', readPercent)
     .option('--only-given', 'leave the documents that are applied out of it')
     .addOption(outputOption())
     .action(async (paths: string[], options: Options) => {
-      const answer = await run(terminal, paths, options);
+      const answer = await run(terminal, namedPaths(paths, options.filename), options);
       print(terminal, options.output, answer, () => formatTests(terminal, answer));
       refuseFailed(answer, options.minScore);
     });
