@@ -1,4 +1,5 @@
 /// <reference types="jest" />
+import { createHash } from 'node:crypto';
 import { eventually, startLocalIssuer, type LocalIssuer } from '@countersign/testing';
 import { decodeProtectedHeader } from 'jose';
 import { admin, apply, claimsOf, exchange, type Answer } from '../support/client';
@@ -84,6 +85,22 @@ export function grantedCases(given: () => EmbeddedSystem): void {
       expect(header).toEqual({ alg: 'ES256', typ: 'at+jwt' });
       const { keys } = (await (await fetch(`${system.url}/oauth2/jwks`)).json()) as { keys: { kid: string }[] };
       expect(keys.map((key) => key.kid)).toContain(kid);
+    });
+
+    it('is recorded so that the token is told from any other, and is not to be had from the event (AUD-07)', async () => {
+      const subjectToken = await issuer.sign(claimsFor(3));
+      const issued = (await untilGranted(subjectToken)).body.access_token as string;
+      const { jti, exp } = claimsOf(issued) as { jti: string; exp: number };
+      const subject = encodeURIComponent('github:repo:acme/repo-3:ref:refs/heads/main');
+      const event = await eventually(async () => {
+        const { items } = (await admin(system, 'GET', `/v1/events?limit=1&subject=${subject}`)).body;
+        expect(items[0].data.token.jti).toBe(jti);
+        return items[0];
+      });
+      const sha256 = createHash('sha256').update(issued).digest('hex');
+      expect(event.data.token).toEqual({ jti, exp: new Date(exp * 1000).toISOString(), aud: [system.url], sha256 });
+      const parts = [issued, subjectToken].flatMap((token) => token.split('.'));
+      expect(parts.map((part) => JSON.stringify(event).includes(part))).toEqual(Array(6).fill(false));
     });
 
     it('never mixes up who asks at the same time, nor does the trail (STS-19, STS-24)', async () => {

@@ -60,7 +60,8 @@ export const exchangeEventDataSchema = z.object({
   decision: eventDecisionSchema.nullable(),
   claims: jsonObject.nullable(),
   unverified: z.object({ header: jsonObject, claims: jsonObject }).nullable(),
-  token: z.object({ jti: z.string(), exp: z.string(), aud: names }).nullable(),
+  /** `sha256` of the token, in hexadecimal digits. Absent from events of older versions. */
+  token: z.object({ jti: z.string(), exp: z.string(), aud: names, sha256: z.string().optional() }).nullable(),
   request: z.object({
     audience: names,
     resource: names,

@@ -1,9 +1,10 @@
+import { createHash } from 'node:crypto';
 import type { AccessTokenClaims, VerifiedSubject } from '@countersign/tokens';
 import { Injectable } from '@nestjs/common';
 import { SigningKeys } from '../keys/signing-keys';
 import { ReplayGuard, type Use } from '../replay/replay-guard';
 import { RevokeToken } from '../revocation/revoke-token';
-import type { Attempt } from '../trail/attempt';
+import type { Attempt, IssuedToken } from '../trail/attempt';
 import { ExchangeTrail } from '../trail/exchange-trail';
 import { refuseToken } from './refusal';
 
@@ -38,18 +39,18 @@ export class TokenIssuer {
   async issue(attempt: Attempt, { claims, expiresIn, singleUse }: IssueOptions): Promise<TokenAnswer> {
     if (expiresIn <= 0) throw refuseToken('expired');
     const uses: Use[] = [];
-    let signed = false;
+    let issued: IssuedToken | null = null;
     try {
       for (const subject of singleUse) uses.push(await this.replay.reserve(subject, attempt.trace.traceId));
       const token = this.signingKeys.sign(claims);
-      signed = true;
-      await this.trail.granted(attempt, claims);
+      issued = { claims, sha256: createHash('sha256').update(token).digest('hex') };
+      await this.trail.granted(attempt, issued);
       return answer(attempt, token, { claims, expiresIn });
     } catch (error) {
       // A failure of our own gives the subject token back, and voids what may stand in the trail.
       for (const use of uses) await this.replay.release(use);
-      if (signed) {
-        this.trail.voided(attempt, claims);
+      if (issued !== null) {
+        this.trail.voided(attempt, issued);
         this.revokeToken.withdraw(claims);
       }
       throw error;

@@ -30,14 +30,17 @@ export const newAttempt = (door: string, sourceIp: string): Attempt => ({
   decision: null,
 });
 
+/** A token that was signed. */
+export interface IssuedToken {
+  claims: AccessTokenClaims;
+  /** Of the token as it is sent, in hexadecimal digits: base64url may look like the beginning of a token, and be scrubbed. */
+  sha256: string;
+}
+
 type Outcome = Pick<ExchangeEventData, 'outcome' | 'class' | 'reason' | 'detail'>;
 
 /** The `data` of the attempt's event (CONTRACT section 6); `issued` only when a token was signed. */
-export function describeAttempt(
-  attempt: Attempt,
-  outcome: Outcome,
-  issued: AccessTokenClaims | null,
-): ExchangeEventData {
+export function describeAttempt(attempt: Attempt, outcome: Outcome, issued: IssuedToken | null): ExchangeEventData {
   const { trace, subject, issuer, decision, request } = attempt;
   return {
     ...outcome,
@@ -47,13 +50,20 @@ export function describeAttempt(
     decision: decision && decisionFields(decision),
     claims: subject && subject.claims,
     unverified: subject ? null : attempt.unverified,
-    token: issued && { jti: issued.jti, exp: new Date(issued.exp * 1000).toISOString(), aud: [issued.aud].flat() },
+    token: issued && tokenFields(issued),
     request: requestFields(request),
     sourceIp: attempt.sourceIp,
     traceId: trace.traceId,
     requestId: trace.requestId,
   };
 }
+
+const tokenFields = ({ claims: { jti, exp, aud }, sha256 }: IssuedToken) => ({
+  jti,
+  exp: new Date(exp * 1000).toISOString(),
+  aud: [aud].flat(),
+  sha256,
+});
 
 /** Everything of the request that policy decides by: the decision can be made again from the event. */
 function requestFields(request: TokenRequest | null): ExchangeEventData['request'] {

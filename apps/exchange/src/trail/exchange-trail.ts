@@ -1,11 +1,10 @@
 import type { AuditStreamName, CloudEvent, EventType, ExchangeEventData } from '@countersign/contracts';
 import { AuditStream } from '@countersign/messaging';
 import { createEvent, Logger, Metrics } from '@countersign/platform';
-import type { AccessTokenClaims } from '@countersign/tokens';
 import { Injectable } from '@nestjs/common';
 import { ExchangeConfig } from '../config';
 import type { Refusal } from '../token/refusal';
-import { describeAttempt, type Attempt } from './attempt';
+import { describeAttempt, type Attempt, type IssuedToken } from './attempt';
 import { RefusalBudget } from './refusal-budget';
 
 /** Records every attempt, once, before its answer leaves. */
@@ -24,7 +23,7 @@ export class ExchangeTrail {
   }
 
   /** Resolves when the stream has acknowledged it: only then may the token leave. Throws UnavailableError. */
-  async granted(attempt: Attempt, issued: AccessTokenClaims): Promise<void> {
+  async granted(attempt: Attempt, issued: IssuedToken): Promise<void> {
     const data = describeAttempt(attempt, { outcome: 'granted', class: null, reason: null, detail: null }, issued);
     await this.stream.append('audit', this.event('dev.countersign.exchange.granted.v1', attempt, data));
     this.attempts.inc({ outcome: 'granted', class: '' });
@@ -50,7 +49,7 @@ export class ExchangeTrail {
   }
 
   /** The grant may stand in the trail although its token never left: say so, in our own time. */
-  voided(attempt: Attempt, issued: AccessTokenClaims): void {
+  voided(attempt: Attempt, issued: IssuedToken): void {
     const data = describeAttempt(
       attempt,
       { outcome: 'voided', class: null, reason: 'not_recorded', detail: null },
@@ -58,7 +57,7 @@ export class ExchangeTrail {
     );
     const event = this.event('dev.countersign.exchange.voided.v1', attempt, data);
     this.stream.append('audit', event).catch((error: unknown) => {
-      this.logger.warn('voided exchange not recorded', { jti: issued.jti, reason: String(error) });
+      this.logger.warn('voided exchange not recorded', { jti: issued.claims.jti, reason: String(error) });
     });
   }
 
