@@ -1,6 +1,7 @@
-import { AuditStream, Bus, BusAdminAccess, NatsAuditStream, NatsBus, connectNats } from '@countersign/messaging';
+import { AuditStream, Bus, NatsAuditStream, NatsBus, connectNats } from '@countersign/messaging';
 import { AdminAccess, Logger, ServiceConfig, configOf, runService, startService } from '@countersign/platform';
 import { PolicyConfig } from './config';
+import { PolicyAdminAccess } from './decisions/policy-admin-access';
 import { PolicyDatabase } from './policy-database';
 import { PolicyModule } from './policy.module';
 
@@ -13,6 +14,7 @@ runService(async () => {
   const { databaseUrl: url, migrationDatabaseUrl: migrationUrl } = connections;
   const nats = connectNats({ url: connections.natsUrl, service: 'policy', logger });
   const bus = new NatsBus(nats, logger);
+  const access = new PolicyAdminAccess(bus);
   return startService({
     name: 'policy',
     config,
@@ -23,7 +25,8 @@ runService(async () => {
       [PolicyDatabase, new PolicyDatabase({ url, migrationUrl, logger })],
       [Bus, bus],
       [AuditStream, new NatsAuditStream(nats, logger)],
-      [AdminAccess, new BusAdminAccess(bus)],
+      [AdminAccess, access],
+      [PolicyAdminAccess, access],
     ],
   });
 });

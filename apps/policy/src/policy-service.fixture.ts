@@ -9,7 +9,7 @@ import {
   type IssuerProblem,
   type IssuerRegistration,
 } from '@countersign/contracts';
-import { AuditStream, Bus, BusAdminAccess, InProcessBus, SqlAuditStream } from '@countersign/messaging';
+import { AuditStream, Bus, InProcessBus, SqlAuditStream } from '@countersign/messaging';
 import {
   AdminAccess,
   Logger,
@@ -22,6 +22,7 @@ import {
 import { createTestDatabase, runSql, startPostgres, type TestServer } from '@countersign/testing';
 import { generateSigningKey, signAccessToken, type AccessTokenClaims } from '@countersign/tokens';
 import { PolicyConfig } from './config';
+import { PolicyAdminAccess } from './decisions/policy-admin-access';
 import { DirectoryTimes } from './directory/resources-directory';
 import { PolicyDatabase } from './policy-database';
 import { PolicyModule } from './policy.module';
@@ -170,6 +171,7 @@ async function startPolicy(databaseUrl: string, bus: Bus, environment: Environme
   serveTokenChecks(bus, exchange);
   const database = new PolicyDatabase({ url: databaseUrl, logger: silent });
   const stream = new SqlAuditStream({ query: (sql, parameters) => database.query(sql, parameters), logger: silent });
+  const access = new PolicyAdminAccess(bus);
   const clock = new FakeClock();
   const settings = { ...SETTINGS, ...environment };
   const service = await startService({
@@ -182,7 +184,8 @@ async function startPolicy(databaseUrl: string, bus: Bus, environment: Environme
       [PolicyDatabase, database],
       [Bus, bus],
       [AuditStream, stream],
-      [AdminAccess, new BusAdminAccess(bus)],
+      [AdminAccess, access],
+      [PolicyAdminAccess, access],
       [MonotonicClock, clock],
       [DirectoryTimes, { pollMs: 500, quietMs: 50, events: true }],
     ],

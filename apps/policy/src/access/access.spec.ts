@@ -68,6 +68,16 @@ describe('decisions over the bus', () => {
     expect(await service.bus.request(authorizeAdmin, request)).toEqual({ allowed });
   });
 
+  it('are not asked for by the guard of the service itself: it knows', async () => {
+    const asked = jest.spyOn(service.bus, 'request');
+    const token = await service.token({ policy: ['viewer'] });
+    expect((await service.call('/v1/resources', { token })).status).toBe(200);
+    expect((await service.call('/v1/apply', { method: 'POST', body: {}, token })).status).toBe(403);
+    expect(asked).toHaveBeenCalled();
+    expect(asked.mock.calls.filter(([contract]) => contract === authorizeAdmin)).toEqual([]);
+    asked.mockRestore();
+  });
+
   it('name the issuers of the revision as discovery needs them', async () => {
     const { revision, issuers } = await service.bus.request(listIssuers, {});
     expect(revision).toBe(3);

@@ -15,13 +15,13 @@ import {
   narrowToken,
   type ExchangeDecision,
 } from '@countersign/policy-engine';
-import { Injectable, type OnModuleInit } from '@nestjs/common';
+import { Injectable, Optional, type OnModuleInit } from '@nestjs/common';
 import { RepositoryPinning } from '../repository-pins/repository-pinning';
 import { CurrentSnapshot } from '../snapshot/current-snapshot';
+import { PolicyAdminAccess, type AuthorizeRequest } from './policy-admin-access';
 
 type NarrowRequest = ReturnType<typeof narrowTokenContract.input.parse>;
 type NarrowAnswer = ReturnType<typeof narrowTokenContract.output.parse>;
-type AuthorizeRequest = ReturnType<typeof authorizeAdmin.input.parse>;
 
 /** What the other services ask the decision point over the bus. */
 @Injectable()
@@ -30,12 +30,14 @@ export class AnswerDecisions implements OnModuleInit {
     private readonly bus: Bus,
     private readonly snapshots: CurrentSnapshot,
     private readonly pinning: RepositoryPinning,
+    @Optional() private readonly access?: PolicyAdminAccess,
   ) {}
 
   onModuleInit(): void {
     this.bus.serve(decideExchangeContract, (request) => this.decide(request));
     this.bus.serve(narrowTokenContract, (request) => this.narrow(request));
     this.bus.serve(authorizeAdmin, (request) => this.authorize(request));
+    this.access?.answerWith((request) => this.authorize(request));
     this.bus.serve(listIssuers, ({ atLeast }) => this.issuers(atLeast));
   }
 
