@@ -4,7 +4,7 @@ import { readSettings } from './settings';
 import type { Terminal } from './terminal';
 
 export interface Call {
-  method?: 'GET' | 'POST' | 'PUT' | 'DELETE';
+  method?: 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE';
   path: string;
   query?: Record<string, string | undefined>;
   body?: string | URLSearchParams;

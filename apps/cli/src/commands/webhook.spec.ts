@@ -27,6 +27,7 @@ const delivery = {
 const ANSWERS: Record<string, unknown> = {
   'POST /v1/webhooks': { ...webhook, secret: SECRET },
   'GET /v1/webhooks?limit=50': { items: [webhook], nextCursor: null },
+  'PATCH /v1/webhooks/w1': { ...webhook, disabled: false, disabledReason: null },
   'DELETE /v1/webhooks/w1': null,
   'POST /v1/webhooks/w1/test': { eventId: 'e9' },
   'POST /v1/webhooks/w1/rotate-secret': { secret: SECRET, previousSecretExpiresAt: '2026-11-21T10:00:00.000Z' },
@@ -45,6 +46,11 @@ beforeEach(() => {
 describe('countersign webhook', () => {
   it.each<[string[], RegExp]>([
     [['list'], /^w1 +https:\/\/receiver\.test\/ +gone +dev\.countersign\.exchange\.denied\.v1, issuer github$/m],
+    [
+      ['enable', 'w1'],
+      /^webhook w1 is enabled: https:\/\/receiver\.test\/\nnext {2}countersign webhook recover w1 --since/m,
+    ],
+    [['disable', 'w1'], /^webhook w1 is disabled\nnext {2}countersign webhook enable w1$/m],
     [['delete', 'w1'], /^webhook w1 deleted$/m],
     [['test', 'w1'], /test event e9 .*\nnext {2}countersign webhook deliveries w1$/m],
     [['rotate', 'w1'], /secret +whsec_only-once\n.*2026-11-21T10:00:00\.000Z\n\nKeep the secret now/],
@@ -53,6 +59,16 @@ describe('countersign webhook', () => {
     [['recover', 'w1', '--since', '2026-11-20T10:00:00Z'], /deliveries on their way: 4/],
   ])('%j', async (args, shown) => {
     expect(await run(...args)).toMatchObject({ code: 0, out: expect.stringMatching(shown) });
+  });
+
+  it.each([
+    ['enable', false],
+    ['disable', true],
+  ])('%s says so to the server, and nothing else', async (name, disabled) => {
+    await run(name, 'w1');
+    expect(cli.seen.map(({ line, body }) => [line, JSON.parse(body)])).toEqual([
+      ['PATCH /v1/webhooks/w1', { disabled }],
+    ]);
   });
 
   it('create sends what was given, shows the secret once, and says what to do next', async () => {
@@ -75,6 +91,7 @@ describe('countersign webhook', () => {
 
   it.each<[string[], number]>([
     [['delete', 'unknown'], 1],
+    [['enable', 'unknown'], 1],
     [['recover', 'w1'], 2],
     [['create'], 2],
     [['create', webhook.url, '--format', 'xml'], 2],

@@ -5,6 +5,7 @@ import { parseLimit } from '../event-filters';
 import { formatFields, formatTable, outputOption, print, type Output } from '../format';
 import type { Terminal } from '../terminal';
 import { createCommand } from './webhook-create';
+import { disableCommand, enableCommand } from './webhook-enable';
 import { listenCommand } from './webhook-listen';
 
 const MOST = 500;
@@ -15,6 +16,8 @@ export const webhookCommand = (terminal: Terminal): Command =>
     .description('register endpoints that get events, look after their deliveries')
     .addCommand(createCommand(terminal))
     .addCommand(listCommand(terminal))
+    .addCommand(enableCommand(terminal))
+    .addCommand(disableCommand(terminal))
     .addCommand(deleteCommand(terminal))
     .addCommand(testCommand(terminal))
     .addCommand(rotateCommand(terminal))
