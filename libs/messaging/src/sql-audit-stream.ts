@@ -1,6 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { AuditStreamName, CloudEvent } from '@countersign/contracts';
-import { Gathered, UnavailableError, type Logger } from '@countersign/platform';
+import { GroupCommit, UnavailableError, type Logger } from '@countersign/platform';
 import { AuditStream, type ConsumeOptions } from './audit-stream';
 import {
   advancePosition,
@@ -38,7 +38,7 @@ export interface SqlAuditStreamOptions {
  */
 export class SqlAuditStream extends AuditStream {
   private readonly stopping = new AbortController();
-  private readonly appends = { audit: this.gathered('audit'), refusals: this.gathered('refusals') };
+  private readonly appends = { audit: this.groupCommit('audit'), refusals: this.groupCommit('refusals') };
   private trimming: Promise<void> = Promise.resolve();
   private readonly loops: Promise<void>[] = [];
   /** The end of the last consumer of each durable name: those that share a name take turns. */
@@ -93,8 +93,8 @@ export class SqlAuditStream extends AuditStream {
     await Promise.all(this.loops);
   }
 
-  private gathered(stream: AuditStreamName): Gathered<CloudEvent, void> {
-    return new Gathered({ most: MOST_IN_ONE_INSERT, work: (events) => this.write(stream, events) });
+  private groupCommit(stream: AuditStreamName): GroupCommit<CloudEvent, void> {
+    return new GroupCommit({ most: MOST_IN_ONE_INSERT, work: (events) => this.write(stream, events) });
   }
 
   private async write(stream: AuditStreamName, events: CloudEvent[]): Promise<void[]> {

@@ -1,4 +1,4 @@
-import { Gathered, UnavailableError } from '@countersign/platform';
+import { GroupCommit, UnavailableError } from '@countersign/platform';
 import { ExpiringStore, type Reservation, type StoreState } from './expiring-store';
 import { checkExpiry, checkKeys } from './keys';
 
@@ -88,7 +88,7 @@ export class SqlExpiringStore extends ExpiringStore {
   private prepared: Promise<unknown> | undefined;
   private writes = 0;
   private sweeping: Promise<void> = Promise.resolve();
-  private readonly reservations = new Gathered<Asked, Reserved>({
+  private readonly reservations = new GroupCommit<Asked, Reserved>({
     most: MOST_IN_ONE_STATEMENT,
     work: (asked) => this.reserveAll(asked),
   });

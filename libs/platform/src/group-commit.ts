@@ -7,7 +7,7 @@ interface Waiting<Item, Result> {
   reject: (reason: unknown) => void;
 }
 
-export interface GatheredOptions<Item, Result> {
+export interface GroupCommitOptions<Item, Result> {
   /** Most items of one call of `work`. */
   most: number;
   /** Resolves with a result for each item, in their order. When it rejects, each of them is rejected. */
@@ -19,12 +19,12 @@ export interface GatheredOptions<Item, Result> {
  * alone goes in the same turn of the event loop, and none waits longer than 100 ms: then the next call begins beside
  * one that has not ended.
  */
-export class Gathered<Item, Result> {
+export class GroupCommit<Item, Result> {
   private readonly waiting: Waiting<Item, Result>[] = [];
   private readonly calls = new Set<Promise<void>>();
   private isHeld = false;
 
-  constructor(private readonly options: GatheredOptions<Item, Result>) {}
+  constructor(private readonly options: GroupCommitOptions<Item, Result>) {}
 
   add(item: Item): Promise<Result> {
     return new Promise((resolve, reject) => {

@@ -1,16 +1,16 @@
-import { Gathered } from './gathered';
+import { GroupCommit } from './group-commit';
 
 /** Work that goes on until it is told how it ends. */
 function controlled(most = 100) {
   const calls: { items: number[]; end: () => void; fail: (error: Error) => void }[] = [];
-  const gathered = new Gathered<number, string>({
+  const groups = new GroupCommit<number, string>({
     most,
     work: (items) =>
       new Promise((resolve, reject) => {
         calls.push({ items, end: () => resolve(items.map((item) => `did ${item}`)), fail: reject });
       }),
   });
-  return { gathered, calls, itemsOf: () => calls.map(({ items }) => items) };
+  return { groups, calls, itemsOf: () => calls.map(({ items }) => items) };
 }
 
 beforeEach(() => void jest.useFakeTimers());
@@ -19,11 +19,11 @@ afterEach(() => void jest.useRealTimers());
 const nextTurn = () => jest.advanceTimersByTimeAsync(0);
 
 test('those that come in one turn go together, and so do those that come meanwhile; each gets its own result', async () => {
-  const { gathered, calls, itemsOf } = controlled();
-  const first = [1, 2].map((item) => gathered.add(item));
+  const { groups, calls, itemsOf } = controlled();
+  const first = [1, 2].map((item) => groups.add(item));
   await nextTurn();
   expect(itemsOf()).toEqual([[1, 2]]);
-  const rest = [3, 4, 5].map((item) => gathered.add(item));
+  const rest = [3, 4, 5].map((item) => groups.add(item));
   await nextTurn();
   expect(itemsOf()).toEqual([[1, 2]]);
   calls[0]?.end();
@@ -35,28 +35,28 @@ test('those that come in one turn go together, and so do those that come meanwhi
   ]);
   calls[1]?.end();
   expect(await Promise.all(rest)).toEqual(['did 3', 'did 4', 'did 5']);
-  await gathered.settled();
-  void gathered.add(6);
+  await groups.settled();
+  void groups.add(6);
   await nextTurn();
   expect(itemsOf().at(-1)).toEqual([6]);
 });
 
 test('no call is given more than asked', async () => {
-  const { gathered, calls, itemsOf } = controlled(2);
-  for (const item of [1, 2, 3, 4, 5]) void gathered.add(item);
+  const { groups, calls, itemsOf } = controlled(2);
+  for (const item of [1, 2, 3, 4, 5]) void groups.add(item);
   for (const number of [0, 1, 2]) {
     await nextTurn();
     calls[number]?.end();
   }
-  await gathered.settled();
+  await groups.settled();
   expect(itemsOf()).toEqual([[1, 2], [3, 4], [5]]);
 });
 
 test('a failure is that of its own call, and not of those that wait for it', async () => {
-  const { gathered, calls } = controlled();
-  const failed = gathered.add(1);
+  const { groups, calls } = controlled();
+  const failed = groups.add(1);
   await nextTurn();
-  const next = gathered.add(2);
+  const next = groups.add(2);
   calls[0]?.fail(new Error('lost'));
   await expect(failed).rejects.toThrow('lost');
   await nextTurn();
@@ -65,16 +65,16 @@ test('a failure is that of its own call, and not of those that wait for it', asy
 });
 
 test('behind a call that does not end nobody waits longer than 100 ms, and its late end starts nothing', async () => {
-  const { gathered, calls, itemsOf } = controlled();
-  const first = gathered.add(1);
+  const { groups, calls, itemsOf } = controlled();
+  const first = groups.add(1);
   await nextTurn();
-  const second = gathered.add(2);
+  const second = groups.add(2);
   await jest.advanceTimersByTimeAsync(99);
   expect(itemsOf()).toEqual([[1]]);
   await jest.advanceTimersByTimeAsync(2);
   await nextTurn();
   expect(itemsOf()).toEqual([[1], [2]]);
-  void gathered.add(3);
+  void groups.add(3);
   calls[0]?.end();
   expect(await first).toBe('did 1');
   await nextTurn();
@@ -86,12 +86,12 @@ test('behind a call that does not end nobody waits longer than 100 ms, and its l
 });
 
 test('settled waits for what goes on and for what waits', async () => {
-  const { gathered, calls } = controlled();
-  void gathered.add(1);
+  const { groups, calls } = controlled();
+  void groups.add(1);
   const seen: string[] = [];
-  const settled = gathered.settled().then(() => seen.push('settled'));
+  const settled = groups.settled().then(() => seen.push('settled'));
   await nextTurn();
-  void gathered.add(2);
+  void groups.add(2);
   calls[0]?.end();
   await nextTurn();
   expect([calls.length, ...seen]).toEqual([2]);
