@@ -49,7 +49,12 @@ module.exports = {
   testSequencer: '<rootDir>/tools/test-sequencer.js',
   workerIdleMemoryLimit: '1GB',
   projects: [
-    { ...shared, displayName: 'unit', rootDir: __dirname, testMatch: ['<rootDir>/{libs,apps,tools}/**/*.spec.ts'] },
+    {
+      ...shared,
+      displayName: 'unit',
+      rootDir: __dirname,
+      testMatch: ['<rootDir>/{libs,apps,bench,tools}/**/*.spec.ts'],
+    },
     { ...shared, displayName: 'e2e', rootDir: __dirname, testMatch: ['<rootDir>/{e2e,examples,deploy}/**/*.e2e.ts'] },
   ],
 };

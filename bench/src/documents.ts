@@ -1,62 +1,94 @@
+import { setTimeout as delay } from 'node:timers/promises';
 import type { LocalIssuer } from '@countersign/testing';
-import { AUDIENCE } from './subject-tokens';
+import { AUDIENCE } from './exchange-form';
+import type { OwnTarget } from './target';
 
 /** What the system under load decides by. */
 export interface BenchDocuments {
-  /** How many Roles there are, each for one repository. */
+  /** How many Roles there are, each for the jobs of one repository. */
   roles: number;
+  /** How many of those are there already; none unless said. */
+  from?: number;
+  /** How many Roles there are beside, each for one user that an enforcement point vouches for. */
+  users?: number;
 }
 
-const PER_CALL = 500;
+type Issuer = Pick<LocalIssuer, 'iss'>;
+
+/** A request may hold 1,000 documents. */
+const PER_CALL = 1_000;
+const TRIES = 20;
 const API_VERSION = 'countersign.dev/v1';
 
 /** The repository that the token of this number comes from: tokens go through all Roles in turn. */
 export const repositoryOf = (number: number, { roles }: BenchDocuments): string => `${1_000 + (number % roles)}`;
 
-function* documentsOf(issuer: Pick<LocalIssuer, 'iss'>, { roles }: BenchDocuments): Generator<object> {
-  yield {
-    apiVersion: API_VERSION,
-    kind: 'JwtIssuer',
-    metadata: { name: 'bench' },
-    spec: { iss: issuer.iss, aud: [AUDIENCE], platform: 'github' },
-  };
-  yield {
-    apiVersion: API_VERSION,
-    kind: 'Policy',
-    metadata: { name: 'deploy' },
-    spec: { statement: [{ sid: 'deploy', effect: 'Allow', action: ['Deploy:*'], resource: ['shop:*'] }] },
-  };
-  for (let number = 0; number < roles; number++) {
-    const condition = {
+/** The repository of the enforcement point, whose tokens may ask for decisions. */
+export const GATEWAY = '999';
+
+/** The same with users. */
+export const userOf = (number: number, users: number): string => `user-${number % users}`;
+
+const document = (kind: string, name: string, spec: object): object => ({
+  apiVersion: API_VERSION,
+  kind,
+  metadata: { name },
+  spec,
+});
+
+const policy = (name: string, action: string, resource: string): object =>
+  document('Policy', name, { statement: [{ sid: name, effect: 'Allow', action: [action], resource: [resource] }] });
+
+const jobRole = (name: string, { iss }: Issuer, policyName: string, repository: string): object =>
+  document('Role', name, {
+    policy: [policyName],
+    condition: {
       StringEqual: {
-        'jwt:iss': [issuer.iss],
+        'jwt:iss': [iss],
         'jwt:repository_owner_id': ['123456'],
-        'jwt:repository_id': [repositoryOf(number, { roles })],
+        'jwt:repository_id': [repository],
         'jwt:ref': ['refs/heads/main'],
       },
-    };
-    yield {
-      apiVersion: API_VERSION,
-      kind: 'Role',
-      metadata: { name: `deploy-${number}` },
-      spec: { policy: ['deploy'], condition },
-    };
+    },
+  });
+
+const userRole = (name: string): object =>
+  document('Role', name, {
+    policy: ['read'],
+    condition: { StringEqual: { 'subject:type': ['user'], 'subject:id': [name] } },
+  });
+
+function* documentsOf(issuer: Issuer, { roles, from = 0, users = 0 }: BenchDocuments): Generator<object> {
+  yield document('JwtIssuer', 'bench', { iss: issuer.iss, aud: [AUDIENCE], platform: 'github' });
+  yield policy('deploy', 'Deploy:*', 'shop:*');
+  yield policy('read', 'Report:Read', 'report:*');
+  yield policy('gateway', 'Decision:Evaluate', 'countersign:*');
+  yield jobRole('gateway', issuer, 'gateway', GATEWAY);
+  for (let number = from; number < roles; number++)
+    yield jobRole(`deploy-${number}`, issuer, 'deploy', repositoryOf(number, { roles }));
+  for (let number = 0; number < users; number++) yield userRole(userOf(number, users));
+}
+
+type Admin = Pick<OwnTarget, 'adminUrl' | 'adminToken'>;
+
+/** A call with the admin token. @throws Error with the answer when it is refused */
+export async function admin(target: Admin, method: string, path: string, body?: object): Promise<unknown> {
+  for (let tries = 1; ; tries++) {
+    const response = await fetch(target.adminUrl + path, {
+      method,
+      headers: { authorization: `Bearer ${target.adminToken}`, 'content-type': 'application/json' },
+      ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+    });
+    const text = await response.text();
+    if (response.ok) return text === '' ? null : (JSON.parse(text) as unknown);
+    if (response.status !== 503 || tries === TRIES) throw new Error(`${path}: ${response.status} ${text}`);
+    await delay(500);
   }
 }
 
-/** Applies an issuer, a Policy and the Roles. @throws Error with the answer of the server */
-export async function applyDocuments(
-  { url, adminToken }: { url: string; adminToken: string },
-  issuer: Pick<LocalIssuer, 'iss'>,
-  documents: BenchDocuments,
-): Promise<void> {
+/** Applies an issuer, Policies and the Roles. @throws Error with the answer of the server */
+export async function applyDocuments(target: Admin, issuer: Issuer, documents: BenchDocuments): Promise<void> {
   const all = [...documentsOf(issuer, documents)];
-  for (let start = 0; start < all.length; start += PER_CALL) {
-    const response = await fetch(`${url}/v1/apply`, {
-      method: 'POST',
-      headers: { authorization: `Bearer ${adminToken}`, 'content-type': 'application/json' },
-      body: JSON.stringify(all.slice(start, start + PER_CALL)),
-    });
-    if (!response.ok) throw new Error(`apply: ${response.status} ${await response.text()}`);
-  }
+  for (let start = 0; start < all.length; start += PER_CALL)
+    await admin(target, 'POST', '/v1/apply', all.slice(start, start + PER_CALL));
 }

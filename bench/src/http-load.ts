@@ -1,4 +1,5 @@
 import { connect, type Socket } from 'node:net';
+import { endOfAnswer, statusOf } from './http-answer';
 
 /** What one client saw. */
 export interface LoadResult {
@@ -11,14 +12,16 @@ export interface LoadResult {
 }
 
 export interface Load {
-  /** `http://127.0.0.1:PORT`. */
-  url: string;
+  /** `http://127.0.0.1:PORT`; connections are spread over several of them. */
+  url: string | readonly string[];
   /** How many requests are on their way at any time; each has a connection of its own. */
   concurrency: number;
   count: number;
   /** The whole request, head and body, of this number. */
   request: (number: number) => string;
 }
+
+const SILENT_MS = 30_000;
 
 /** A request as it goes over the wire; the connection stays open. */
 export function httpPost(url: string, path: string, body: string, headers: Record<string, string>): string {
@@ -30,14 +33,15 @@ export function httpPost(url: string, path: string, body: string, headers: Recor
 /**
  * Sends `count` requests, `concurrency` of them at a time. Plain sockets: on a machine that the load shares with what
  * is measured, a client library would take a good part of it.
+ * @throws Error when a connection ends, or is silent for half a minute
  */
 export async function runLoad({ url, concurrency, count, request }: Load): Promise<LoadResult> {
+  const urls = [url].flat();
   const latencies = new Float64Array(count);
   const statuses: Record<string, number> = {};
   let sent = 0;
   let answered = 0;
-  const client = async (): Promise<void> => {
-    const connection = await open(url);
+  const client = async (connection: Connection): Promise<void> => {
     while (sent < count) {
       const text = request(sent++);
       const since = performance.now();
@@ -45,17 +49,22 @@ export async function runLoad({ url, concurrency, count, request }: Load): Promi
       latencies[answered++] = performance.now() - since;
       statuses[status] = (statuses[status] ?? 0) + 1;
     }
-    connection.close();
   };
-  const since = performance.now();
-  await Promise.all(Array.from({ length: concurrency }, client));
-  const seconds = (performance.now() - since) / 1000;
-  return { count, seconds, statuses, latencies: latencies.sort() };
+  const opening = Array.from({ length: concurrency }, (_, index) => open(urls[index % urls.length] ?? ''));
+  const connections = await Promise.all(opening);
+  try {
+    const since = performance.now();
+    await Promise.all(connections.map(client));
+    const seconds = (performance.now() - since) / 1000;
+    return { count, seconds, statuses, latencies: latencies.sort() };
+  } finally {
+    for (const connection of connections) connection.close();
+  }
 }
 
-/** The value that `share` (0 to 1) of the sorted ones do not exceed. */
+/** The smallest of the sorted values that `share` (0 to 1) of them do not exceed. */
 export const percentile = (sorted: Float64Array, share: number): number =>
-  sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))] ?? 0;
+  sorted[Math.max(0, Math.ceil(sorted.length * share) - 1)] ?? 0;
 
 interface Connection {
   /** Resolves with the status once the whole answer is here. */
@@ -63,56 +72,36 @@ interface Connection {
   close(): void;
 }
 
+interface Waiting {
+  resolve: (status: string) => void;
+  reject: (error: Error) => void;
+}
+
 async function open(url: string): Promise<Connection> {
   const { hostname, port } = new URL(url);
   const socket: Socket = connect(Number(port), hostname);
-  socket.setNoDelay(true);
+  socket.setNoDelay(true).setEncoding('latin1');
   await new Promise<void>((resolve, reject) => socket.once('connect', resolve).once('error', reject));
-  let waiting: PromiseWithResolvers<string> | undefined;
+  socket.setTimeout(SILENT_MS, () => socket.destroy(new Error(`${url} does not answer`)));
+  let waiting: Waiting | undefined;
   let received = '';
-  socket.setEncoding('latin1');
   socket.on('data', (part: string) => {
     received += part;
     const end = endOfAnswer(received);
     if (end === null) return;
-    const status = received.slice(9, 12);
+    const status = statusOf(received);
     received = received.slice(end);
     waiting?.resolve(status);
   });
-  const lost = (error?: Error): void => waiting?.reject(error ?? new Error('the connection was closed'));
-  socket.on('error', lost).on('close', () => lost());
+  const lost = (error: Error): void => waiting?.reject(error);
+  socket.on('error', lost).on('close', () => lost(new Error(`${url} closed the connection`)));
   return {
-    exchange: (text) => {
-      waiting = withResolvers();
-      socket.write(text);
-      return waiting.promise;
-    },
+    exchange: (text) =>
+      new Promise((resolve, reject) => {
+        waiting = { resolve, reject };
+        if (socket.destroyed) lost(new Error(`${url} closed the connection`));
+        else socket.write(text);
+      }),
     close: () => socket.destroy(),
   };
-}
-
-/** Where the answer ends; null while it is not all here. Only answers with a length or in chunks. */
-function endOfAnswer(text: string): number | null {
-  const head = text.indexOf('\r\n\r\n');
-  if (head < 0) return null;
-  const length = /\r\ncontent-length: (\d+)/i.exec(text.slice(0, head))?.[1];
-  if (length === undefined) {
-    const end = text.indexOf('\r\n0\r\n\r\n', head);
-    return end < 0 ? null : end + 7;
-  }
-  const end = head + 4 + Number(length);
-  return text.length >= end ? end : null;
-}
-
-interface PromiseWithResolvers<T> {
-  promise: Promise<T>;
-  resolve: (value: T) => void;
-  reject: (error: Error) => void;
-}
-
-function withResolvers<T>(): PromiseWithResolvers<T> {
-  let resolve!: (value: T) => void;
-  let reject!: (error: Error) => void;
-  const promise = new Promise<T>((yes, no) => ([resolve, reject] = [yes, no]));
-  return { promise, resolve, reject };
 }

@@ -1,6 +1,6 @@
 import { readdirSync, readFileSync } from 'node:fs';
 
-/** Of a process and those it started, by name: seconds of CPU, and bytes of memory in use. */
+/** Of a process and those it started: seconds of CPU, and bytes of memory in use. */
 export interface ProcessUse {
   cpuSeconds: number;
   memoryBytes: number;
@@ -10,11 +10,10 @@ export interface ProcessUse {
 const TICKS_PER_SECOND = 100;
 const PAGE_BYTES = 4096;
 
-interface Stat {
+interface Stat extends ProcessUse {
   pid: number;
   parent: number;
-  cpuSeconds: number;
-  memoryBytes: number;
+  program: string;
 }
 
 /** Reads /proc/PID/stat; null when the process has ended. */
@@ -27,26 +26,61 @@ function statOf(pid: number): Stat | null {
       Number(fields[n]),
     );
     const ticks = (user ?? 0) + (system ?? 0) + (children ?? 0) + (childrenSystem ?? 0);
-    return { pid, parent: parent ?? 0, cpuSeconds: ticks / TICKS_PER_SECOND, memoryBytes: (pages ?? 0) * PAGE_BYTES };
+    const program = text.slice(text.indexOf('(') + 1, text.lastIndexOf(')'));
+    return {
+      pid,
+      program,
+      parent: parent ?? 0,
+      cpuSeconds: ticks / TICKS_PER_SECOND,
+      memoryBytes: (pages ?? 0) * PAGE_BYTES,
+    };
   } catch {
     return null;
   }
 }
 
-/** What the process and its descendants have used so far. Linux only. */
-export function processUse(pid: number): ProcessUse {
-  const all = readdirSync('/proc')
+const allProcesses = (): Stat[] =>
+  readdirSync('/proc')
     .filter((name) => /^\d+$/.test(name))
     .flatMap((name) => statOf(Number(name)) ?? []);
+
+/** The process and its descendants, but for `apart` and theirs. */
+function familyOf(pid: number, all: Stat[], apart: number[]): Stat[] {
   const family = new Set([pid]);
   // Parents have smaller numbers only until the numbers start again: until nothing is added.
   for (let size = 0; size < family.size;) {
     size = family.size;
-    for (const one of all) if (family.has(one.parent)) family.add(one.pid);
+    for (const one of all) if (family.has(one.parent) && !apart.includes(one.pid)) family.add(one.pid);
   }
-  const members = all.filter((one) => family.has(one.pid));
-  return {
-    cpuSeconds: members.reduce((sum, one) => sum + one.cpuSeconds, 0),
-    memoryBytes: members.reduce((sum, one) => sum + one.memoryBytes, 0),
-  };
+  return all.filter((one) => family.has(one.pid));
 }
+
+const sum = (members: Stat[]): ProcessUse => ({
+  cpuSeconds: members.reduce((total, one) => total + one.cpuSeconds, 0),
+  memoryBytes: members.reduce((total, one) => total + one.memoryBytes, 0),
+});
+
+/** What the process and its descendants have used so far. Linux only. */
+export const processUse = (pid: number): ProcessUse => sum(familyOf(pid, allProcesses(), []));
+
+/** The same of several by name; one that another has started counts only under its own name. */
+export function useOf(processes: Record<string, number>): Record<string, ProcessUse> {
+  const all = allProcesses();
+  const named = Object.values(processes);
+  return Object.fromEntries(
+    Object.entries(processes).map(([name, pid]) => [
+      name,
+      sum(
+        familyOf(
+          pid,
+          all,
+          named.filter((other) => other !== pid),
+        ),
+      ),
+    ]),
+  );
+}
+
+/** The child of a process that runs this program. */
+export const childOf = (pid: number, program: string): number | undefined =>
+  allProcesses().find((one) => one.parent === pid && one.program === program)?.pid;

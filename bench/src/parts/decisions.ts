@@ -1,0 +1,100 @@
+import { GATEWAY, userOf } from '../documents';
+import { startFourProcesses, type FourProcesses } from '../four-processes';
+import type { Row, Sample } from '../figures';
+import { httpPost } from '../http-load';
+import { measure } from '../measure';
+import { startFloor } from '../programs';
+import { row, type Bench } from '../rounds';
+import { mintTokens } from '../subject-tokens';
+
+const PART = 'decisions';
+const JOBS = 10;
+const BATCH = 100;
+
+/** The AuthZEN endpoints of the policy service, asked by an enforcement point with one of our tokens. */
+export async function measureDecisions(bench: Bench): Promise<Row[]> {
+  const users = bench.options.roles.at(-1) ?? 1;
+  bench.say(`starting, with ${users} Roles`);
+  const target = await startFourProcesses(bench.issuer, { roles: JOBS, users });
+  const floor = await startFloor(bench.issuer);
+  try {
+    const ask = askWith(target, await gatewayToken(bench, target), users);
+    const rows: Row[] = [];
+    for (const concurrency of [1, 32, 128]) {
+      bench.say(`decisions: concurrency ${concurrency}`);
+      rows.push(...(await measureAt(bench, { target, floor, ask, concurrency, users })));
+    }
+    return rows;
+  } finally {
+    await floor.stop();
+    await target.stop();
+  }
+}
+
+interface Setting {
+  target: FourProcesses;
+  floor: Awaited<ReturnType<typeof startFloor>>;
+  ask: ReturnType<typeof askWith>;
+  concurrency: number;
+  users: number;
+}
+
+async function measureAt(bench: Bench, { target, floor, ask, concurrency, users }: Setting): Promise<Row[]> {
+  const { rounds, requests } = bench.options;
+  const { url, processes } = { url: target.policyUrl, processes: target.processes };
+  const samples: Record<'bare' | 'one' | 'many', Sample[]> = { bare: [], one: [], many: [] };
+  await measure({ url, processes }, { count: Math.min(requests, 2_000), concurrency, request: ask.one });
+  for (let round = 0; round < rounds; round++) {
+    const load = { count: requests, concurrency };
+    samples.bare.push(await measure(floor, { ...load, request: () => floor.plain.request }));
+    samples.one.push(await measure({ url, processes }, { ...load, request: ask.one }));
+    const count = Math.ceil(requests / BATCH) + concurrency;
+    samples.many.push(perItem(await measure({ url, processes }, { count, concurrency, request: ask.many })));
+  }
+  const conditions = { concurrency, roles: users + JOBS + 1 };
+  const toBare = (own: Sample[]) => ({
+    toBareHttp:
+      own.reduce((sum, one, n) => sum + one.figures.rate / (samples.bare[n]?.figures.rate ?? NaN), 0) / rounds,
+  });
+  return [
+    row({ part: PART, what: 'bare http', conditions }, samples.bare),
+    row({ part: PART, what: 'evaluation', conditions }, samples.one, toBare(samples.one)),
+    row({ part: PART, what: `evaluations, ${BATCH} each`, conditions }, samples.many, toBare(samples.many)),
+  ];
+}
+
+/** Rate and CPU of one evaluation instead of a batch; latencies stay those of the batch. */
+const perItem = ({ figures, cpuMicros }: Sample): Sample => ({
+  figures: { ...figures, rate: figures.rate * BATCH },
+  cpuMicros: Object.fromEntries(Object.entries(cpuMicros).map(([name, micros]) => [name, micros / BATCH])),
+});
+
+function askWith({ policyUrl }: FourProcesses, token: string, users: number) {
+  const headers = { authorization: `Bearer ${token}`, 'content-type': 'application/json' };
+  const post = (path: string, body: object): string => httpPost(policyUrl, path, JSON.stringify(body), headers);
+  const question = (number: number): object => ({
+    subject: { type: 'user', id: userOf(number * 7_919, users) },
+    action: { name: 'Report:Read' },
+    resource: { type: 'report', id: `${number}` },
+  });
+  return {
+    one: (number: number) => post('/access/v1/evaluation', question(number)),
+    many: (number: number) =>
+      post('/access/v1/evaluations', {
+        evaluations: Array.from({ length: BATCH }, (_, item) => question(number * BATCH + item)),
+      }),
+  };
+}
+
+/** The enforcement point exchanges its own token like any job. */
+async function gatewayToken({ issuer }: Bench, { adminUrl }: FourProcesses): Promise<string> {
+  const [subjectToken = ''] = await mintTokens(issuer, 1, { roles: JOBS }, GATEWAY);
+  const body = new URLSearchParams({
+    grant_type: 'urn:ietf:params:oauth:grant-type:token-exchange',
+    subject_token: subjectToken,
+    subject_token_type: 'urn:ietf:params:oauth:token-type:jwt',
+  });
+  const response = await fetch(`${adminUrl}/oauth2/token`, { method: 'POST', body });
+  if (!response.ok) throw new Error(`the enforcement point gets no token: ${await response.text()}`);
+  return ((await response.json()) as { access_token: string }).access_token;
+}
