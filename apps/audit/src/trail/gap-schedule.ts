@@ -18,7 +18,7 @@ export class GapSchedule implements OnApplicationBootstrap, BeforeApplicationShu
     metrics: Metrics,
     @Optional() private readonly settings: GapSettings = new GapSettings(),
   ) {
-    const help = 'Events that a stream had and the trail never got';
+    const help = 'Messages that a stream had and the trail never got';
     this.missing = metrics.gauge('countersign_audit_stream_gap_events', help, ['stream']);
   }
 
