@@ -20,10 +20,12 @@ for (const signal of ['SIGINT', 'SIGTERM']) process.once(signal, () => messages.
 
 const seen = new Set();
 for await (const message of messages) {
-  const event = message.json();
-  // It may come twice; its id tells. Subjects are words of strangers: as JSON they cannot forge a line of the log.
-  if (!seen.has(event.id)) console.log(JSON.stringify({ type: event.type, subject: event.subject, id: event.id }));
-  seen.add(event.id);
+  // One event, or a list of them: what happens at the same time comes in one message.
+  for (const event of [message.json()].flat()) {
+    // It may come twice; its id tells. Subjects are words of strangers: as JSON they cannot forge a line of the log.
+    if (!seen.has(event.id)) console.log(JSON.stringify({ type: event.type, subject: event.subject, id: event.id }));
+    seen.add(event.id);
+  }
   // Only now: what was not acknowledged comes again.
   message.ack();
 }

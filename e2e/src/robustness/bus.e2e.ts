@@ -65,6 +65,8 @@ describe('the bus, in the distributed mode', () => {
       '{"__proto__":{"v":1},"id":"x"}',
       'null',
       '[]',
+      '{"v":2,"id":"x","items":[{"input":{}},{}]}',
+      `[${event('{}')},{},null,${deep}]`,
       deep,
       event(deep),
       event('{"outcome":"\\u0000"}'),
@@ -89,7 +91,7 @@ describe('the bus, in the distributed mode', () => {
       const log = await readFile(stack.replicasOf('audit')[0]?.logFile ?? '', 'utf8');
       return log
         .split('\n')
-        .filter((line) => line.includes('not an event, put aside'))
+        .filter((line) => line.includes('a message is not an event'))
         .map((line) => JSON.parse(line) as { stream: string; streamSequence: number })
         .map(({ stream: name, streamSequence }) => `${name} ${streamSequence}`);
     }

@@ -237,10 +237,12 @@ test('another system reads the stream with the example; answers to it stay where
   await audit.flush();
   expect(await stored()).toBe(before);
   await jetstream(exchange).publish('countersign.audit.exchange.denied', '{"id":"3","type":"t"}');
-  expect(await runConsumer(1)).toEqual(['{"type":"t","id":"3"}']);
+  // What happens at the same time comes as a list.
+  await jetstream(exchange).publish('countersign.audit.exchange.denied', '[{"id":"4","type":"t"},{"id":"5","type":"t"}]');
+  expect(await runConsumer(3)).toEqual(['3', '4', '5'].map((id) => `{"type":"t","id":"${id}"}`));
   const { num_ack_pending, delivered } = await own.consumers.info('COUNTERSIGN_AUDIT', 'subscriber');
   // What was answered elsewhere was never acknowledged.
-  expect([num_ack_pending, delivered.stream_seq]).toEqual([1, before + 1]);
+  expect([num_ack_pending, delivered.stream_seq]).toEqual([1, before + 2]);
 });
 
 /** Runs the example until it has printed so many lines; then it is asked to stop. */
