@@ -107,7 +107,7 @@ function grant(snapshot: Snapshot, eligible: readonly CompiledRole[], request: E
   if (willing.length === 0) return refuse('target_not_allowed', 'no matching role allows the requested audiences');
   const narrowed = narrowScope(willing, request, snapshot.policies);
   if (!narrowed.ok) return refuse('scope_not_allowed', narrowed.detail);
-  if (wanted.length > 0) return { ...narrowed, audience: wanted };
+  if (wanted.length > 0) return { audience: wanted, ...narrowed };
   const audience = defaultAudience(narrowed.roles, snapshot.publicUrl);
   if (audience === null) return refuse('target_not_allowed', 'several audiences are allowed and none was requested');
   // A role that does not allow the audience must not lend its policies to a token that carries it.
