@@ -56,6 +56,7 @@ export { lintAmong, lintDocuments, type LintOptions } from './lint/lint-document
 export { type LintFinding, type Severity } from './lint/lint-findings';
 export { narrowToken, type NarrowTokenDecision, type NarrowTokenRequest } from './narrow-token';
 export { firstNotGranted, type GrantedPermissionsRequest } from './permissions';
+export { permissionRequest, type PermissionQuestion } from './permission-request';
 export { permits, type Permission } from './permits';
 export { commonCondition, withIssuer } from './shorthand/expand-repository';
 export { parseRepository, type ParsedRepository } from './shorthand/parse-repository';
@@ -78,6 +79,5 @@ export type {
 } from './policy-test/policy-test';
 export { runPolicyTest } from './policy-test/run-policy-test';
 export { rolesThatLet, type SeenIdentity } from './who-can/identity-reach';
-export { type ReachQuestion } from './who-can/statement-reach';
 export { whoCan, type PossibleDenial, type ReachingRole } from './who-can/who-can';
 export { lintRules } from './lint/lint-rules';

@@ -2,6 +2,7 @@ import { REFUSAL_CLASS, type ExplainedOutcome } from '@countersign/contracts';
 import {
   explainExchange,
   explainPermission,
+  permissionRequest,
   type ExchangeExplanation,
   type ExchangeRequest,
   type PermissionExplanation,
@@ -32,39 +33,17 @@ export function decideAttempt(
   const { scope: _, ...rest } = asked;
   const request: ExchangeRequest = { issuer, claims, ...rest };
   const explanation = explainExchange(snapshot, request);
+  const { decision } = explanation;
+  const asksForMore = permission !== null && decision.effect === 'Allow';
   return {
     issuer,
     request,
     explanation,
     outcome: outcomeOf(explanation),
-    permission: permission && permissionOf(snapshot, { request, explanation }, permission),
+    permission: asksForMore ? explainPermission(snapshot, permissionRequest(request, decision, permission)) : null,
   };
 }
 
 function outcomeOf({ outcome, stage, reason, decision }: ExchangeExplanation): ExplainedOutcome {
   return { outcome, stage, class: reason && REFUSAL_CLASS[reason], reason, detail: decision.detail };
-}
-
-/** As the token that is granted could use it, at once and from the same address. */
-function permissionOf(
-  snapshot: Snapshot,
-  { request, explanation: { decision } }: Pick<DecidedAttempt, 'request' | 'explanation'>,
-  { action, resource }: NonNullable<ExplainQuestion['permission']>,
-): PermissionExplanation | null {
-  if (decision.effect === 'Deny') return null;
-  const { claims, issuer, permissions, sourceIp, now } = request;
-  return explainPermission(snapshot, {
-    policies: decision.policies,
-    roles: decision.roles,
-    claims,
-    audiences: decision.obligations.audience,
-    subject: { type: 'access_token', id: `${issuer}:${String(claims['sub'])}`, properties: {} },
-    action: { name: action, properties: {} },
-    resource,
-    resourceProperties: {},
-    context: {},
-    limitedTo: permissions,
-    sourceIp,
-    now,
-  });
 }

@@ -1,5 +1,5 @@
 import type { WhoCanIdentity } from '@countersign/contracts';
-import { rolesThatLet, type ReachQuestion, type Snapshot } from '@countersign/policy-engine';
+import { rolesThatLet, type PermissionQuestion, type Snapshot } from '@countersign/policy-engine';
 import type { AskedExchange } from '../recorded/recorded-exchange';
 import { ClaimsMemo } from '../simulation/claims-memo';
 
@@ -25,7 +25,7 @@ export class IdentityFinder {
   /** `now` in epoch seconds. */
   constructor(
     private readonly snapshot: Snapshot,
-    private readonly question: ReachQuestion & { now: number },
+    private readonly question: PermissionQuestion & { now: number },
   ) {
     this.readsAddress = readsAddress(snapshot);
     this.nameOf = new Map([...snapshot.issuers.values()].map(({ iss, name }) => [iss, name]));

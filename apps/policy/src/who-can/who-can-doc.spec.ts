@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { parseDocument } from '@countersign/contracts';
-import { compileSnapshot, whoCan, type ReachQuestion } from '@countersign/policy-engine';
+import { compileSnapshot, whoCan, type PermissionQuestion } from '@countersign/policy-engine';
 import { parseYaml } from '../documents/parse-yaml';
 
 const doc = readFileSync(join(__dirname, '../../../../docs/who-can.md'), 'utf8');
@@ -20,6 +20,6 @@ it('the example of docs/who-can.md is what comes out', () => {
   });
   const snapshot = compileSnapshot({ documents, publicUrl: 'https://sts.example', revision: 1 });
   expect(snapshot.errors).toEqual([]);
-  const roles = whoCan(snapshot, JSON.parse(block('question')) as ReachQuestion);
+  const roles = whoCan(snapshot, JSON.parse(block('question')) as PermissionQuestion);
   expect(roles).toEqual(JSON.parse(block('roles')));
 });

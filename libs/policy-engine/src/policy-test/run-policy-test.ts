@@ -1,7 +1,8 @@
 import type { Snapshot } from '../compile-snapshot';
 import { decideExchange } from '../decide-exchange';
-import type { Claims, ExchangeDecision } from '../decisions';
+import type { Claims, ExchangeDecision, ExchangeRequest } from '../decisions';
 import { evaluatePermission } from '../evaluate-permission';
+import { permissionRequest, type PermissionQuestion } from '../permission-request';
 import type {
   ActualOutcome,
   ExpectedOutcome,
@@ -26,10 +27,10 @@ export const runPolicyTest = (snapshot: Snapshot, test: PolicyTest, now: number)
 export function runCase(snapshot: Snapshot, testCase: PolicyTestCase, now: number): ActualOutcome {
   const issuer = issuerOf(snapshot, testCase);
   if (issuer === null) return untrusted(testCase);
-  const time = testCase.time ?? now;
   const { audiences, roles, policies, sourceIp } = testCase;
   const claims = claimsOf(snapshot, testCase);
-  const decision = decideExchange(snapshot, { issuer, claims, audiences, roles, policies, sourceIp, now: time });
+  const request = { issuer, claims, audiences, roles, policies, sourceIp, now: testCase.time ?? now };
+  const decision = decideExchange(snapshot, request);
   return {
     outcome: decision.effect === 'Allow' ? 'granted' : 'denied',
     reason: decision.reason,
@@ -37,7 +38,7 @@ export function runCase(snapshot: Snapshot, testCase: PolicyTestCase, now: numbe
     issuer,
     roles: decision.roles,
     policies: decision.policies,
-    decision: testCase.permission && isPermitted(snapshot, { ...testCase, claims }, { decision, issuer, time }),
+    decision: testCase.permission && isPermitted(snapshot, testCase.permission, { request, decision }),
   };
 }
 
@@ -69,24 +70,11 @@ const untrusted = ({ issuer, claims, permission }: PolicyTestCase): ActualOutcom
 /** Whether the token that this exchange gives may do what the case asks; without a token nothing may be done. */
 function isPermitted(
   snapshot: Snapshot,
-  { claims, permission, sourceIp }: PolicyTestCase,
-  { decision, issuer, time }: { decision: ExchangeDecision; issuer: string; time: number },
+  question: PermissionQuestion,
+  { request, decision }: { request: ExchangeRequest; decision: ExchangeDecision },
 ): boolean {
-  if (decision.effect === 'Deny' || permission === null) return false;
-  const { effect } = evaluatePermission(snapshot, {
-    policies: decision.policies,
-    roles: decision.roles,
-    claims,
-    audiences: decision.obligations.audience,
-    subject: { type: 'access_token', id: `${issuer}:${String(claims['sub'])}`, properties: {} },
-    action: { name: permission.action, properties: {} },
-    resource: permission.resource,
-    resourceProperties: {},
-    context: {},
-    sourceIp,
-    now: time,
-  });
-  return effect === 'Allow';
+  if (decision.effect === 'Deny') return false;
+  return evaluatePermission(snapshot, permissionRequest(request, decision, question)).effect === 'Allow';
 }
 
 function compare(expected: ExpectedOutcome, actual: ActualOutcome): Mismatch[] {

@@ -2,7 +2,7 @@ import type { Snapshot } from '../compile-snapshot';
 import { decideExchange } from '../decide-exchange';
 import type { Claims } from '../decisions';
 import { evaluatePermission } from '../evaluate-permission';
-import type { ReachQuestion } from './statement-reach';
+import { permissionRequest, type PermissionQuestion } from '../permission-request';
 
 /** An identity as a past exchange showed it. */
 export interface SeenIdentity {
@@ -22,26 +22,12 @@ export interface SeenIdentity {
 export function rolesThatLet(
   snapshot: Snapshot,
   { issuer, claims, audiences, sourceIp }: SeenIdentity,
-  { action, resource, now }: ReachQuestion & { now: number },
+  { now, ...question }: PermissionQuestion & { now: number },
 ): string[] | null {
-  const exchange = decideExchange(snapshot, {
-    ...{ issuer, claims, audiences, sourceIp, now },
-    ...{ roles: null, policies: null },
-  });
+  const request = { issuer, claims, audiences, sourceIp, now, roles: null, policies: null };
+  const exchange = decideExchange(snapshot, request);
   if (exchange.effect === 'Deny') return null;
-  const { effect, determining } = evaluatePermission(snapshot, {
-    policies: exchange.policies,
-    roles: exchange.roles,
-    claims,
-    audiences: exchange.obligations.audience,
-    subject: { type: 'access_token', id: `${issuer}:${String(claims['sub'])}`, properties: {} },
-    action: { name: action, properties: {} },
-    resource,
-    resourceProperties: {},
-    context: {},
-    sourceIp,
-    now,
-  });
+  const { effect, determining } = evaluatePermission(snapshot, permissionRequest(request, exchange, question));
   if (effect === 'Deny') return null;
   const policies = new Set(determining.map(({ policy }) => policy));
   return exchange.roles.filter((name) => snapshot.roles.get(name)?.policies.some((policy) => policies.has(policy)));

@@ -2,12 +2,7 @@ import type { AttributeKey, Attributes } from '../attributes';
 import type { CompiledStatement } from '../compile-policy';
 import { evaluateCheck, holds, type Check } from '../conditions';
 import { compilePattern, matchPattern, type Pattern } from '../patterns';
-
-/** One action on one resource, `type:id`. A `*` in them is that character, as it is in a decision. */
-export interface ReachQuestion {
-  action: string;
-  resource: string;
-}
+import type { PermissionQuestion } from '../permission-request';
 
 /** Under what a statement applies to a question; null when it never does. */
 export interface StatementReach {
@@ -18,7 +13,7 @@ export interface StatementReach {
 }
 
 /** Whether somebody can exist to whose question a statement applies, and what that depends on. */
-export function reachOf(statement: CompiledStatement, question: ReachQuestion): StatementReach | null {
+export function reachOf(statement: CompiledStatement, question: PermissionQuestion): StatementReach | null {
   const { effect, actions, resources, checks } = statement;
   if (!actions.some((pattern) => matchPattern(pattern, question.action, noValue) === true)) return null;
   const claims = claimsFor(resources, question.resource, effect);
@@ -57,7 +52,7 @@ const written = (tokens: readonly number[]): string =>
   tokens.map((token) => (token >= 0 ? String.fromCharCode(token) : token === -1 ? '*' : '?')).join('');
 
 /** The outcome of a check on what the question itself says; null when it depends on anything else. */
-function answerOf(check: Check, effect: 'Allow' | 'Deny', { action, resource }: ReachQuestion): boolean | null {
+function answerOf(check: Check, effect: 'Allow' | 'Deny', { action, resource }: PermissionQuestion): boolean | null {
   if (!isOfQuestion(check.attribute)) return null;
   const colon = resource.indexOf(':');
   const attributes: Attributes = {

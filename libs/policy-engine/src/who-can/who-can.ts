@@ -3,9 +3,10 @@ import type { Snapshot } from '../compile-snapshot';
 import type { Check } from '../conditions';
 import type { StatementReference } from '../decisions';
 import type { Condition } from '../documents';
+import type { PermissionQuestion } from '../permission-request';
 import { writeRepository } from '../shorthand/write-repository';
 import { append, CoMatching } from './co-matching';
-import { isCertain, reachOf, type ReachQuestion, type StatementReach } from './statement-reach';
+import { isCertain, reachOf, type StatementReach } from './statement-reach';
 import { writtenCondition } from './written-condition';
 
 /** A Deny that takes the permission from some of those whom the role gives it. */
@@ -40,7 +41,7 @@ interface Reaching extends StatementReference {
  * that a Deny of its own always takes it from again is left out; a Deny that depends on something is listed.
  * Sorted by role; within it as the policies say.
  */
-export function whoCan(snapshot: Snapshot, question: ReachQuestion): ReachingRole[] {
+export function whoCan(snapshot: Snapshot, question: PermissionQuestion): ReachingRole[] {
   const statements = reachingStatements(snapshot, question);
   const roles = [...snapshot.roles.values()].filter((role) => !role.shadow);
   const denying = roles.filter(({ policies }) =>
@@ -62,7 +63,7 @@ export function whoCan(snapshot: Snapshot, question: ReachQuestion): ReachingRol
 type ByPolicy = ReadonlyMap<string, readonly Reaching[]>;
 
 /** Each policy is looked at once, however many roles name it. */
-function reachingStatements(snapshot: Snapshot, question: ReachQuestion): { allows: ByPolicy; denies: ByPolicy } {
+function reachingStatements(snapshot: Snapshot, question: PermissionQuestion): { allows: ByPolicy; denies: ByPolicy } {
   const allows = new Map<string, Reaching[]>();
   const denies = new Map<string, Reaching[]>();
   for (const { name, statements } of snapshot.policies.values()) {
