@@ -214,6 +214,20 @@ describe('POST /access/v1/evaluations', () => {
     expect(body).toEqual({ evaluations: decisions.map((decision) => ({ decision })) });
   });
 
+  it('records each denial before it answers, and all of them together', async () => {
+    const before = (await denials()).length;
+    const asked = jest.spyOn(service.database, 'query');
+    const resources = Array.from({ length: 40 }, (_, item) => ({ resource: report(`x-${item}`) }));
+    const robot = { type: 'robot', id: 'r' };
+    expect((await askMany({ subject: robot, action: read, evaluations: resources })).status).toBe(200);
+    const written = asked.mock.calls.filter(([sql]) => sql.includes('INSERT INTO embedded.stream_event'));
+    asked.mockRestore();
+    const recorded = (await denials()).slice(before).map(({ data }) => data['resource']);
+    expect(recorded).toEqual(resources.map(({ resource }) => `report:${resource.id}`));
+    // The first goes at once, the others gather behind it.
+    expect([1, 2]).toContain(written.length);
+  });
+
   it('lets an item replace a default as a whole', async () => {
     const robot = { type: 'robot', id: 'r' };
     const { body } = await askMany({ ...batch(['a']), evaluations: [{ resource: report('a'), subject: robot }] });

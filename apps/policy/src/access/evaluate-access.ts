@@ -1,4 +1,4 @@
-import { checkToken } from '@countersign/contracts';
+import { checkToken, type CloudEvent } from '@countersign/contracts';
 import { AuditStream, Bus } from '@countersign/messaging';
 import { AdminAccess, createEvent, currentTrace } from '@countersign/platform';
 import { Injectable } from '@nestjs/common';
@@ -40,6 +40,31 @@ export class EvaluateAccess {
 
   /** `author` is the enforcement point that asks. */
   async evaluate(evaluation: Evaluation, author: string): Promise<DecisionAnswer> {
+    const decision = await this.decide(evaluation);
+    if (!decision.allowed) await this.stream.append('audit', this.denialOf(evaluation, decision, author));
+    return { decision: decision.allowed };
+  }
+
+  /** In order, and no further than the batch's semantics go; what is not complete counts as denied. */
+  async evaluateBatch({ evaluations, semantics }: EvaluationBatch, author: string): Promise<DecisionAnswer[]> {
+    const answers: DecisionAnswer[] = [];
+    const denials: CloudEvent[] = [];
+    const answerTo = async (evaluation: Evaluation): Promise<DecisionAnswer> => {
+      const decision = await this.decide(evaluation);
+      if (!decision.allowed) denials.push(this.denialOf(evaluation, decision, author));
+      return { decision: decision.allowed };
+    };
+    for (const evaluation of evaluations) {
+      const answer = 'invalid' in evaluation ? undecidable(evaluation.invalid) : await answerTo(evaluation);
+      answers.push(answer);
+      if (endsBatch[semantics](answer.decision)) break;
+    }
+    // Together: one after the other, each would wait for an acknowledgement of its own.
+    await Promise.all(denials.map((denial) => this.stream.append('audit', denial)));
+    return answers;
+  }
+
+  private async decide(evaluation: Evaluation): Promise<AccessDecision> {
     const decision = await decideAccess({
       snapshot: this.snapshots.current(),
       evaluation,
@@ -49,26 +74,13 @@ export class EvaluateAccess {
       now: Math.floor(Date.now() / 1000),
     });
     this.lastUses.noteDecision(decision);
-    if (!decision.allowed) await this.recordDenial(evaluation, decision, author);
-    return { decision: decision.allowed };
+    return decision;
   }
 
-  /** In order, and no further than the batch's semantics go; what is not complete counts as denied. */
-  async evaluateBatch({ evaluations, semantics }: EvaluationBatch, author: string): Promise<DecisionAnswer[]> {
-    const answers: DecisionAnswer[] = [];
-    for (const evaluation of evaluations) {
-      const answer =
-        'invalid' in evaluation ? undecidable(evaluation.invalid) : await this.evaluate(evaluation, author);
-      answers.push(answer);
-      if (endsBatch[semantics](answer.decision)) break;
-    }
-    return answers;
-  }
-
-  private async recordDenial(evaluation: Evaluation, decision: AccessDecision, author: string): Promise<void> {
+  private denialOf(evaluation: Evaluation, decision: AccessDecision, author: string): CloudEvent {
     const { subject, jti, roles, policies, statements, revision, reason } = decision;
     const trace = currentTrace();
-    const event = createEvent({
+    return createEvent({
       type: 'dev.countersign.decision.denied.v1',
       source: this.config.publicUrl,
       subject,
@@ -87,6 +99,5 @@ export class EvaluateAccess {
       },
       trace,
     });
-    await this.stream.append('audit', event);
   }
 }
