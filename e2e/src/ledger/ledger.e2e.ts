@@ -4,14 +4,14 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import type { RecordedEvent } from '@countersign/contracts';
-import { eventually, startLocalIssuer, type LocalIssuer, type Stack } from '@countersign/testing';
+import { eventually, seeded, startLocalIssuer, type LocalIssuer, type Stack } from '@countersign/testing';
 import { createLocalJWKSet, jwtVerify } from 'jose';
 import { admin, apply, exchange, startTestStack } from '../support/client';
 import { acmeWeb, githubClaims } from '../support/documents';
 import { startWebhookReceiver } from '../support/webhook-receiver';
 import { carryOut, planDeaths, type Death } from './chaos';
 import { jtiOf, Ledger, readTrail, recordedTokens } from './ledger';
-import { pick, seeded } from './random';
+import { pick } from './random';
 
 const isSoak = process.env.COUNTERSIGN_SOAK === '1';
 const EXCHANGES = Number(process.env.COUNTERSIGN_LEDGER ?? (isSoak ? 10_000 : 300));

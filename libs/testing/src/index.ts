@@ -14,6 +14,7 @@ export {
   type SignOptions,
 } from './local-issuer';
 export { type IssuerFailure } from './local-issuer-failures';
+export { seeded } from './seeded';
 export { selfSigned, type Certificate } from './self-signed';
 export { ensureServerBinaries, serverBinary, type ServerBinary, type ServerName } from './servers/binaries';
 export { startNats, type NatsOptions } from './servers/nats';

@@ -3,6 +3,7 @@ import { copyFile, mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { promisify } from 'node:util';
 import { serverBinary } from './servers/binaries';
+import { runNats } from './servers/nats';
 import { runSql, startPostgres } from './servers/postgres';
 import { freePort, ServerProcess, talk } from './servers/server-process';
 import { serverOn, type TestServer } from './servers/test-server';
@@ -15,11 +16,10 @@ const nothing = async (): Promise<void> => undefined;
 
 /** nats-server with the users and permissions of deploy/nats/nats.conf. */
 export async function startStackNats(folder: string, secrets: StackSecrets): Promise<TestServer> {
-  const { command, env } = await serverBinary('nats-server');
   const port = await freePort();
   await mkdir(folder, { recursive: true });
   await copyFile(join(deployFolder, 'nats/nats.conf'), join(folder, 'nats.conf'));
-  await writeFile(join(folder, 'jetstream-durable.conf'), await durability(command));
+  await writeFile(join(folder, 'jetstream-durable.conf'), await durability());
   const lines = [
     'CS_SERVER_NAME: "countersign"',
     `CS_LISTEN: "127.0.0.1:${port}"`,
@@ -28,20 +28,12 @@ export async function startStackNats(folder: string, secrets: StackSecrets): Pro
     ...NATS_USERS.map((user) => `CS_PASSWORD_${user.toUpperCase()}: "${secrets.nats[user]}"`),
   ];
   await writeSecret(folder, 'server.conf', lines.join('\n'));
-  const server = new ServerProcess({
-    name: 'nats-server',
-    command,
-    env,
-    args: ['-c', join(folder, 'nats.conf')],
-    probe: async () => {
-      if (!(await talk(port, '')).startsWith('INFO')) throw new Error('not a NATS server');
-    },
-  });
-  return serverOn(server, { url: `nats://127.0.0.1:${port}`, port, cleanUp: nothing });
+  return runNats(join(folder, 'nats.conf'), port, nothing);
 }
 
 /** What the server's version understands of jetstream-durable.conf: 2.9 has no sync_interval. */
-async function durability(command: string): Promise<string> {
+async function durability(): Promise<string> {
+  const { command } = await serverBinary('nats-server');
   const { stdout } = await promisify(execFile)(command, ['--version']);
   const [major = 0, minor = 0] = (/v(\d+)\.(\d+)/.exec(stdout) ?? []).slice(1).map(Number);
   const known = major > 2 || (major === 2 && minor >= 10);

@@ -2,7 +2,7 @@ import { readFileSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { compileSnapshot } from '../compile-snapshot';
 import type { Claims } from '../decisions';
-import type { Condition, CountersignDocument, Platform } from '../documents';
+import { platforms, type Condition, type CountersignDocument, type Platform } from '../documents';
 import { nearMisses, scoreNearMisses } from './near-misses';
 import type { PolicyTestCase } from './policy-test';
 import { runPolicyTest } from './run-policy-test';
@@ -102,20 +102,7 @@ describe('a near miss is a token that an issuer could sign for somebody else', (
   });
 });
 
-const platformOf = (name: string): Platform =>
-  (
-    [
-      'github',
-      'gitlab',
-      'circleci',
-      'buildkite',
-      'bitbucket',
-      'azure-devops',
-      'terraform-cloud',
-      'kubernetes',
-      'entra',
-    ] as const
-  ).find((platform) => name.startsWith(platform)) ?? 'generic';
+const platformOf = (name: string): Platform => platforms.find((platform) => name.startsWith(platform)) ?? 'generic';
 
 describe.each(readdirSync(recorded).filter((name) => /^(?!INDEX).*\.json$/.test(name)))('of %s', (file) => {
   const name = file.replace('.json', '');

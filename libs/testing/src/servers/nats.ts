@@ -18,21 +18,24 @@ export interface NatsOptions {
 export async function startNats(options: NatsOptions = {}): Promise<TestServer> {
   const external = process.env.COUNTERSIGN_TEST_NATS_URL;
   if (external !== undefined) return externalServer(external);
-  const { command, env } = await serverBinary('nats-server');
   const folder = await mkdtemp(join(tmpdir(), 'countersign-nats-'));
   const port = options.port ?? (await freePort());
   const config = options.config ?? '';
   const jetStream = `jetstream { store_dir: "${options.jetStreamDir ?? join(folder, 'jetstream')}" }`;
   const lines = [`listen: "127.0.0.1:${port}"`, /^\s*jetstream\b/m.test(config) ? '' : jetStream, config];
   await writeFile(join(folder, 'nats.conf'), lines.join('\n'));
+  return runNats(join(folder, 'nats.conf'), port, () => rm(folder, { recursive: true }));
+}
+
+/** Runs nats-server with a configuration that has it listen on this port of the loopback interface. */
+export async function runNats(config: string, port: number, cleanUp: () => Promise<void>): Promise<TestServer> {
   const server = new ServerProcess({
     name: 'nats-server',
-    command,
-    env,
-    args: ['-c', join(folder, 'nats.conf')],
+    ...(await serverBinary('nats-server')),
+    args: ['-c', config],
     probe: async () => {
       if (!(await talk(port, '')).startsWith('INFO')) throw new Error('not a NATS server');
     },
   });
-  return serverOn(server, { url: `nats://127.0.0.1:${port}`, port, cleanUp: () => rm(folder, { recursive: true }) });
+  return serverOn(server, { url: `nats://127.0.0.1:${port}`, port, cleanUp });
 }
