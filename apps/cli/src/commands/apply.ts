@@ -1,9 +1,9 @@
 import type { ApplyAnswer, Finding } from '@countersign/contracts';
 import type { Command } from 'commander';
-import { allowOption } from '../allow-option';
 import { callApi } from '../api';
 import { documentsCommand, namedPaths, readDocuments, type DocumentOptions } from '../document-sources';
 import { formatTable, outputOption, paint, print, type Output } from '../format';
+import { allowOption } from '../repeatable-options';
 import type { Terminal } from '../terminal';
 
 interface Options extends DocumentOptions {

@@ -1,6 +1,5 @@
 import type { ApplyAnswer } from '@countersign/contracts';
 import type { Command } from 'commander';
-import { allowOption } from '../allow-option';
 import { callApi } from '../api';
 import { documentsCommand, namedPaths, readDocuments, type DocumentOptions } from '../document-sources';
 import { EXIT, Failure } from '../failure';
@@ -8,6 +7,7 @@ import { outputOption, print, type Output } from '../format';
 import { formatFindings } from '../format-findings';
 import { formatChanges, type ShownChange } from '../format-changes';
 import { parseDocuments } from '../parse-documents';
+import { allowOption } from '../repeatable-options';
 import type { Terminal } from '../terminal';
 
 interface Options extends DocumentOptions {

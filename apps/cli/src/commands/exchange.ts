@@ -3,6 +3,7 @@ import { stringify } from 'yaml';
 import { callApi } from '../api';
 import { decodeToken, describeTime, nowInSeconds } from '../decode-token';
 import { formatFields, OUTPUTS } from '../format';
+import { audienceOption } from '../repeatable-options';
 import { readSubjectToken, type SubjectTokenSource } from '../subject-token';
 import type { Terminal } from '../terminal';
 
@@ -21,15 +22,13 @@ export interface TokenAnswer {
   scope?: string;
 }
 
-const collect = (value: string, earlier: string[]): string[] => [...earlier, value];
-
 /** `countersign exchange`: the token of a job in, a countersign token out. */
 export const exchangeCommand = (terminal: Terminal): Command =>
   new Command('exchange')
     .description("exchange the platform's token of this job for a countersign token")
     .option('--token-file <path>', 'file with the subject token, - for standard input (default: GitHub Actions)')
     .option('--audience-in <audience>', 'audience to ask GitHub Actions for (default: COUNTERSIGN_URL)')
-    .option('--audience <audience>', 'audience that the new token is for; repeatable', collect, [])
+    .addOption(audienceOption('audience that the new token is for'))
     .option('--scope <scope>', 'narrow to `role:NAME` and `policy:NAME`, space separated')
     .addOption(
       new Option('-o, --output <format>', 'token prints the bare token, as a pipe gets it unasked').choices([

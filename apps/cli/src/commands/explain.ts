@@ -6,6 +6,7 @@ import { callApi } from '../api';
 import { usageFailure } from '../failure';
 import { outputOption, print, type Output } from '../format';
 import { formatExplanation } from '../format-explanation';
+import { audienceOption } from '../repeatable-options';
 import { readSubjectToken } from '../subject-token';
 import type { Terminal } from '../terminal';
 
@@ -23,8 +24,6 @@ interface Options {
   output?: Output;
 }
 
-const collect = (value: string, earlier: string[]): string[] => [...earlier, value];
-
 /** `countersign explain`: why an exchange is granted or refused, check by check, and what would admit it. */
 export const explainCommand = (terminal: Terminal): Command =>
   new Command('explain')
@@ -33,7 +32,7 @@ export const explainCommand = (terminal: Terminal): Command =>
     .option('--token-file <path>', 'file with a subject token, - for standard input; it is verified, not used up')
     .option('--trace-id <id>', 'an attempt of the past, by the trace id of its answer')
     .option('--event-id <id>', 'an attempt of the past, by the id of its event')
-    .option('--audience <audience>', 'audience to ask for; repeatable', collect, [])
+    .addOption(audienceOption('audience to ask for'))
     .option('--scope <scope>', '`role:NAME` and `policy:NAME`, space separated')
     .option('--source-ip <address>', 'address that the exchange comes from')
     .option('--time <time>', 'when it takes place (RFC 3339; default: now, or when it did)')

@@ -1,13 +1,13 @@
 import type { LintAnswer } from '@countersign/contracts';
 import type { Command } from 'commander';
 import { parseAllDocuments } from 'yaml';
-import { allowOption } from '../allow-option';
 import { callApi } from '../api';
 import { documentsCommand, namedPaths, readDocuments, type DocumentOptions } from '../document-sources';
 import { EXIT, Failure } from '../failure';
 import { formatFindings } from '../format-findings';
 import { describeError } from '../format-failure';
 import { outputOption, print, type Output } from '../format';
+import { allowOption } from '../repeatable-options';
 import type { Terminal } from '../terminal';
 
 interface Options extends DocumentOptions {

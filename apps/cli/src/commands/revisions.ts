@@ -1,9 +1,9 @@
 import type { ApplyAnswer, Page, RevisionAnswer, RevisionDetailAnswer } from '@countersign/contracts';
 import { Command, InvalidArgumentError } from 'commander';
-import { allowOption } from '../allow-option';
 import { callApi } from '../api';
 import { formatFields, formatTable, outputOption, print, type Output } from '../format';
 import { formatChanges } from '../format-changes';
+import { allowOption } from '../repeatable-options';
 import type { Terminal } from '../terminal';
 import { formatApplied } from './apply';
 
