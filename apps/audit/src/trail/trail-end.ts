@@ -5,6 +5,8 @@ import type { EventFilters, EventReader } from './event-reader';
 const PAGE = 200;
 /** What another replica stored wakes nobody here; who has left is noticed. */
 const POLL_MS = 1_000;
+/** Looks in a row: a database that stumbles ends nobody's stream, one that is away does. */
+const MOST_FAILURES = 10;
 /** For a client that reads slowly; after that it has to read from the database again. */
 const MOST_WAITING = 1_000;
 
@@ -97,6 +99,7 @@ export class TrailEnd {
   private readonly places = new Set<Place>();
   private position = '0';
   private isLooking = false;
+  private isStopped = false;
   private readonly bell = new Bell();
 
   constructor(private readonly reader: EventReader) {}
@@ -107,7 +110,7 @@ export class TrailEnd {
    * @throws UnavailableError
    */
   async *follow(filters: EventFilters, position: string): AsyncGenerator<Arrived> {
-    if (this.isLooking && isAfter(this.position, position)) return;
+    if (this.isStopped || (this.isLooking && isAfter(this.position, position))) return;
     const place = new Place(filters, position);
     this.places.add(place);
     if (!this.isLooking) void this.lookWhileAwaited(position);
@@ -124,8 +127,9 @@ export class TrailEnd {
     this.bell.ring();
   }
 
-  /** Sends everybody away. */
+  /** Sends everybody away, for good. */
   stop(): void {
+    this.isStopped = true;
     this.dismiss();
     this.wake();
   }
@@ -138,19 +142,26 @@ export class TrailEnd {
   private async lookWhileAwaited(position: string): Promise<void> {
     this.isLooking = true;
     this.position = position;
-    try {
-      while (this.places.size > 0) {
-        const { events, position: reached } = await this.reader.following({}, this.position, PAGE);
-        const arrivals = events.map((event) => [event, eventFacts(event)] as const);
-        // Both at once: who joins next is told the new position.
-        this.position = reached;
-        for (const place of this.places) place.take(arrivals, reached);
-        if (events.length < PAGE) await this.bell.wait();
+    for (let failures = 0; this.places.size > 0;) {
+      try {
+        const isMore = await this.look();
+        failures = 0;
+        if (isMore) continue;
+      } catch (error) {
+        failures += 1;
+        if (failures > MOST_FAILURES) this.dismiss(error);
       }
-    } catch (error) {
-      this.dismiss(error);
-    } finally {
-      this.isLooking = false;
+      await this.bell.wait();
     }
+    this.isLooking = false;
+  }
+
+  private async look(): Promise<boolean> {
+    const { events, position } = await this.reader.following({}, this.position, PAGE);
+    const arrivals = events.map((event) => [event, eventFacts(event)] as const);
+    // Both at once: who joins next is told the new position.
+    this.position = position;
+    for (const place of this.places) place.take(arrivals, position);
+    return events.length === PAGE;
   }
 }
