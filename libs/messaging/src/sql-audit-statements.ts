@@ -33,7 +33,7 @@ export async function appendEvents(query: Query, stream: AuditStreamName, events
   await query(
     `WITH fresh AS (
       SELECT given.id, given.event, row_number() OVER (ORDER BY given.place) AS step
-      FROM unnest($2::text[], $3::text[]) WITH ORDINALITY AS given(id, event, place)
+      FROM unnest($2::text[], string_to_array($3, chr(10))) WITH ORDINALITY AS given(id, event, place)
       WHERE NOT EXISTS (SELECT FROM embedded.stream_event kept WHERE kept.stream = $1 AND kept.event_id = given.id)
     ), counted AS (
       UPDATE embedded.stream SET last_sequence = last_sequence + (SELECT count(*) FROM fresh)
@@ -43,7 +43,8 @@ export async function appendEvents(query: Query, stream: AuditStreamName, events
       SELECT $1, counted.last_sequence - (SELECT count(*) FROM fresh) + fresh.step, fresh.id, fresh.event
       FROM fresh, counted ON CONFLICT DO NOTHING RETURNING sequence
     ) SELECT count(*) FROM added`,
-    [stream, unique.map(({ id }) => id), unique.map((event) => JSON.stringify(event))],
+    // No JSON has a line break of its own; in an array every quotation mark would be escaped once more.
+    [stream, unique.map(({ id }) => id), unique.map((event) => JSON.stringify(event)).join('\n')],
   );
 }
 

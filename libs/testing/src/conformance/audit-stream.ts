@@ -20,7 +20,7 @@ export const testEvent = (subject: string, id: string = randomUUID()): CloudEven
   subject,
   time: '2026-01-01T00:00:00Z',
   datacontenttype: 'application/json',
-  data: { claims: { sub: 'ü "quoted" \\ and more' } },
+  data: { claims: { sub: 'ü "quoted" \\ and \n, {} and more' } },
 });
 
 /** Consumes into a recorder. */
