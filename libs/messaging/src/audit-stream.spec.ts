@@ -102,6 +102,16 @@ describe('the SQL twin', () => {
     });
   });
 
+  test('of many appends at once, an event that several callers append is stored once, and each is answered', async () => {
+    await withStream(async (stream) => {
+      const events = Array.from({ length: 40 }, (_, index) => testEvent(`${index}`));
+      await Promise.all([...events, ...events, ...events].map((event) => stream.append('audit', event)));
+      await stream.append('audit', testEvent('last'));
+      const received = await recordEvents(stream, { durable: 'd' }).atLeast(41);
+      expect(subjectsOf(received)).toEqual([...subjectsOf(events.map((event) => ({ event }))), 'last']);
+    });
+  });
+
   test('a consumer costs two statements a batch, at most twenty batches a second, and an append to one stream none of the other', async () => {
     await counting(async (stream, count) => {
       const batches: number[] = [];
