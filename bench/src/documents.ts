@@ -1,3 +1,5 @@
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { LocalIssuer } from '@countersign/testing';
 import { AUDIENCE } from './exchange-form';
@@ -15,8 +17,9 @@ export interface BenchDocuments {
 
 type Issuer = Pick<LocalIssuer, 'iss'>;
 
-/** A request may hold 1,000 documents. */
+/** A request may hold 1,000 documents, and so may a file. */
 const PER_CALL = 1_000;
+const MOST_BY_CALLS = 5_000;
 const TRIES = 20;
 const API_VERSION = 'countersign.dev/v1';
 
@@ -70,6 +73,7 @@ function* documentsOf(issuer: Issuer, { roles, from = 0, users = 0 }: BenchDocum
 }
 
 type Admin = Pick<OwnTarget, 'adminUrl' | 'adminToken'>;
+type Place = Admin & Pick<OwnTarget, 'resourcesDir'>;
 
 /** A call with the admin token. @throws Error with the answer when it is refused */
 export async function admin(target: Admin, method: string, path: string, body?: object): Promise<unknown> {
@@ -86,9 +90,19 @@ export async function admin(target: Admin, method: string, path: string, body?: 
   }
 }
 
-/** Applies an issuer, Policies and the Roles. @throws Error with the answer of the server */
-export async function applyDocuments(target: Admin, issuer: Issuer, documents: BenchDocuments): Promise<void> {
+/**
+ * Applies an issuer, Policies and the Roles. Each call looks at all documents that there are, so many of them go into
+ * the folder that policy follows, as a checkout would: then they come into force a little later.
+ * @throws Error with the answer of the server
+ */
+export async function applyDocuments(target: Place, issuer: Issuer, documents: BenchDocuments): Promise<void> {
   const all = [...documentsOf(issuer, documents)];
+  const viaFolder = all.length > MOST_BY_CALLS ? all.splice(PER_CALL) : [];
   for (let start = 0; start < all.length; start += PER_CALL)
     await admin(target, 'POST', '/v1/apply', all.slice(start, start + PER_CALL));
+  for (let start = 0; start < viaFolder.length; start += PER_CALL)
+    await writeFile(
+      join(target.resourcesDir, `${start}.json`),
+      JSON.stringify(viaFolder.slice(start, start + PER_CALL)),
+    );
 }

@@ -19,8 +19,10 @@ export async function startFourProcesses(
   documents: BenchDocuments,
   replicas: { exchange: number } = { exchange: 1 },
 ): Promise<FourProcesses> {
-  const stack = await startStack({ dataDir: await temporaryFolder(), replicas, env: profiling() });
-  const target = describe(stack);
+  const resourcesDir = await temporaryFolder();
+  const env = { COUNTERSIGN_RESOURCES_DIR: resourcesDir, ...profiling() };
+  const stack = await startStack({ dataDir: await temporaryFolder(), replicas, env });
+  const target = describe(stack, resourcesDir);
   try {
     await applyDocuments(target, issuer, documents);
     return target;
@@ -30,7 +32,7 @@ export async function startFourProcesses(
   }
 }
 
-function describe(stack: Stack): FourProcesses {
+function describe(stack: Stack, resourcesDir: string): FourProcesses {
   const urls = stack.replicasOf('exchange').map(({ url }) => url);
   const [url = ''] = urls;
   const [audit] = stack.replicasOf('audit');
@@ -40,6 +42,7 @@ function describe(stack: Stack): FourProcesses {
     urls,
     adminUrl: stack.url,
     adminToken: stack.adminToken,
+    resourcesDir,
     policyUrl: stack.replicasOf('policy')[0]?.url ?? '',
     auditPid: audit?.pid ?? 0,
     ...(audit === undefined ? {} : { audit }),

@@ -1,4 +1,5 @@
 import { readFileSync } from 'node:fs';
+import { mkdir } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { freePort, ServerProcess, type LocalIssuer } from '@countersign/testing';
 import { exchangeRequest } from './exchange-form';
@@ -66,13 +67,20 @@ export const startReceiver = (): Promise<Program> => startOwn('receiver-server')
 
 /** All of us in one process, beside its PostgreSQL. */
 export async function startEmbedded(dataDir: string): Promise<OwnTarget & { url: string }> {
-  const settings = (port: number) => ({ COUNTERSIGN_PORT: String(port), COUNTERSIGN_DATA_DIR: dataDir });
+  const resourcesDir = join(dataDir, 'resources');
+  await mkdir(resourcesDir, { recursive: true });
+  const settings = (port: number) => ({
+    COUNTERSIGN_PORT: String(port),
+    COUNTERSIGN_DATA_DIR: dataDir,
+    COUNTERSIGN_RESOURCES_DIR: resourcesDir,
+  });
   const { url, pid, stop } = await startProgram(STANDALONE, settings, '/health/ready');
   const postgres = childOf(pid, 'postgres');
   return {
     name: 'embedded mode',
     url,
     adminUrl: url,
+    resourcesDir,
     adminToken: readFileSync(join(dataDir, 'admin-token'), 'utf8').trim(),
     processes: { standalone: pid, ...(postgres === undefined ? {} : { postgres }) },
     exchangeRequest: (token) => exchangeRequest(url, '/oauth2/token', token),

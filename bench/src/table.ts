@@ -13,6 +13,7 @@ const HEADINGS: Record<string, string> = {
   toFloor: '× floor',
   toBareHttp: '× bare http',
   memoryMb: 'MB',
+  cpuSeconds: 's of CPU',
 };
 
 /** Three digits are what two noisy cores can tell apart. */

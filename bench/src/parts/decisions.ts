@@ -1,6 +1,7 @@
+import { eventually } from '@countersign/testing';
 import { GATEWAY, userOf } from '../documents';
 import { startFourProcesses, type FourProcesses } from '../four-processes';
-import type { Row, Sample } from '../figures';
+import { ratio, type Row, type Sample } from '../figures';
 import { httpPost } from '../http-load';
 import { measure } from '../measure';
 import { startFloor } from '../programs';
@@ -10,6 +11,7 @@ import { mintTokens } from '../subject-tokens';
 const PART = 'decisions';
 const JOBS = 10;
 const BATCH = 100;
+const IN_FORCE_WITHIN_MS = 15 * 60_000;
 
 /** The AuthZEN endpoints of the policy service, asked by an enforcement point with one of our tokens. */
 export async function measureDecisions(bench: Bench): Promise<Row[]> {
@@ -18,7 +20,9 @@ export async function measureDecisions(bench: Bench): Promise<Row[]> {
   const target = await startFourProcesses(bench.issuer, { roles: JOBS, users });
   const floor = await startFloor(bench.issuer);
   try {
-    const ask = askWith(target, await gatewayToken(bench, target), users);
+    const enter = async () => askWith(target, await eventually(() => gatewayToken(bench, target)), users);
+    await eventually(async () => (await enter()).once(users - 1), IN_FORCE_WITHIN_MS);
+    const ask = await enter();
     const rows: Row[] = [];
     for (const concurrency of [1, 32, 128]) {
       bench.say(`decisions: concurrency ${concurrency}`);
@@ -52,14 +56,10 @@ async function measureAt(bench: Bench, { target, floor, ask, concurrency, users 
     samples.many.push(perItem(await measure({ url, processes }, { count, concurrency, request: ask.many })));
   }
   const conditions = { concurrency, roles: users + JOBS + 1 };
-  const toBare = (own: Sample[]) => ({
-    toBareHttp:
-      own.reduce((sum, one, n) => sum + one.figures.rate / (samples.bare[n]?.figures.rate ?? NaN), 0) / rounds,
-  });
   return [
     row({ part: PART, what: 'bare http', conditions }, samples.bare),
-    row({ part: PART, what: 'evaluation', conditions }, samples.one, toBare(samples.one)),
-    row({ part: PART, what: `evaluations, ${BATCH} each`, conditions }, samples.many, toBare(samples.many)),
+    row({ part: PART, what: 'evaluation', conditions }, samples.one, { toBareHttp: ratio(samples.one, samples.bare) }),
+    row({ part: PART, what: `evaluations, ${BATCH} each`, conditions }, samples.many),
   ];
 }
 
@@ -78,6 +78,13 @@ function askWith({ policyUrl }: FourProcesses, token: string, users: number) {
     resource: { type: 'report', id: `${number}` },
   });
   return {
+    /** @throws Error unless it is allowed */
+    once: async (number: number): Promise<void> => {
+      const body = JSON.stringify(question(number));
+      const response = await fetch(`${policyUrl}/access/v1/evaluation`, { method: 'POST', headers, body });
+      const answer = await response.text();
+      if (!answer.includes('true')) throw new Error(`an evaluation answers ${response.status} ${answer}`);
+    },
     one: (number: number) => post('/access/v1/evaluation', question(number)),
     many: (number: number) =>
       post('/access/v1/evaluations', {
