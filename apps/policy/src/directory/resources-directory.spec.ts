@@ -1,6 +1,7 @@
 import { mkdir, mkdtemp, rename, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { written, writtenPolicy } from '../documents/written.fixture';
 import { PolicyServices, anotherBus, eventually, type PolicyService } from '../policy-service.fixture';
 import type { DirectoryState } from './directory-status';
 
@@ -18,13 +19,7 @@ afterAll(async () => {
   await rm(root, { recursive: true, force: true });
 });
 
-const policy = (name: string, action = 'A:B'): string =>
-  JSON.stringify({
-    apiVersion: 'countersign.dev/v1',
-    kind: 'Policy',
-    metadata: { name },
-    spec: { statement: [{ effect: 'Allow', action: [action], resource: ['dev:*'] }] },
-  });
+const policy = (name: string, action = 'A:B'): string => JSON.stringify(writtenPolicy(name, action));
 
 const issuer = `
 apiVersion: countersign.dev/v1
@@ -161,13 +156,8 @@ describe('the resources directory', () => {
   });
 
   it('refuses what the documents of the API do not go with, and applies it once they do', async () => {
-    const role = JSON.stringify({
-      apiVersion: 'countersign.dev/v1',
-      kind: 'Role',
-      metadata: { name: 'r' },
-      spec: { policy: ['p'], condition: { StringEqual: { 'subject:type': ['user'] } } },
-    });
-    const { service, state } = await follow({ 'role.yaml': role });
+    const role = written('Role', 'r', { policy: ['p'], condition: { StringEqual: { 'subject:type': ['user'] } } });
+    const { service, state } = await follow({ 'role.yaml': JSON.stringify(role) });
     expect((await state('refused')).problems).toMatchObject([{ file: 'role.yaml', path: '/spec/policy/0' }]);
     await service.apply(policy('p'));
     expect(await state('applied')).toMatchObject({ revision: 2, problems: [] });

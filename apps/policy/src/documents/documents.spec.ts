@@ -1,6 +1,7 @@
 import { listIssuers, type ApplyAnswer, type IssuerProblem } from '@countersign/contracts';
 import { parseAllDocuments } from 'yaml';
 import { PolicyServices, anotherBus, PUBLIC_URL, testdata, type PolicyService } from '../policy-service.fixture';
+import { written, writtenPolicy as policy } from './written.fixture';
 
 const services = new PolicyServices();
 const walkthrough = testdata('walkthrough.yaml');
@@ -14,26 +15,10 @@ afterAll(() => services.stop());
 
 beforeEach(() => service.empty());
 
-const policy = (name: string, action = 'Function:Read'): object => ({
-  apiVersion: 'countersign.dev/v1',
-  kind: 'Policy',
-  metadata: { name },
-  spec: { statement: [{ effect: 'Allow', action: [action], resource: ['dev:*'] }] },
-});
+const issuer = (name: string, iss: string): object => written('JwtIssuer', name, { iss, aud: ['ci'] });
 
-const issuer = (name: string, iss: string): object => ({
-  apiVersion: 'countersign.dev/v1',
-  kind: 'JwtIssuer',
-  metadata: { name },
-  spec: { iss, aud: ['ci'] },
-});
-
-const role = (name: string, policies: string[]): object => ({
-  apiVersion: 'countersign.dev/v1',
-  kind: 'Role',
-  metadata: { name },
-  spec: { policy: policies, condition: { StringEqual: { 'jwt:iss': ['https://ci.example'] } } },
-});
+const role = (name: string, policies: string[]): object =>
+  written('Role', name, { policy: policies, condition: { StringEqual: { 'jwt:iss': ['https://ci.example'] } } });
 
 const problem = (gravity: IssuerProblem['gravity']): IssuerProblem => ({
   name: 'keycloak.example.com',

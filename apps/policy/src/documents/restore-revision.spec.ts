@@ -1,5 +1,6 @@
 import type { ApplyAnswer } from '@countersign/contracts';
 import { PolicyServices, type PolicyService } from '../policy-service.fixture';
+import { written, writtenPolicy as policy } from './written.fixture';
 
 const services = new PolicyServices();
 let service: PolicyService;
@@ -12,19 +13,7 @@ afterAll(() => services.stop());
 
 beforeEach(() => service.empty());
 
-const policy = (name: string, action = 'Function:Read', annotations = {}): object => ({
-  apiVersion: 'countersign.dev/v1',
-  kind: 'Policy',
-  metadata: { name, annotations },
-  spec: { statement: [{ effect: 'Allow', action: [action], resource: ['dev:*'] }] },
-});
-
-const issuer = (name: string): object => ({
-  apiVersion: 'countersign.dev/v1',
-  kind: 'JwtIssuer',
-  metadata: { name },
-  spec: { iss: 'https://ci.example', aud: ['ci'] },
-});
+const issuer = (name: string): object => written('JwtIssuer', name, { iss: 'https://ci.example', aud: ['ci'] });
 
 const post = (body: object, query = '') => service.call(`/v1/apply${query}`, { method: 'POST', body });
 const restore = (revision: number | string, query = '', token?: string) =>

@@ -1,30 +1,21 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { written } from '../documents/written.fixture';
 import { PolicyServices, eventually, testdata, type Answer, type PolicyService } from '../policy-service.fixture';
 
 const github = 'https://token.actions.githubusercontent.com';
 const rulesOf = ({ body }: Answer): string[] =>
   body.findings.map(({ rule, severity }: { rule: string; severity: string }) => `${rule} ${severity}`);
 
-const issuer = {
-  apiVersion: 'countersign.dev/v1',
-  kind: 'JwtIssuer',
-  metadata: { name: 'github' },
-  spec: { iss: github, aud: 'sts' },
-};
-const policy = {
-  apiVersion: 'countersign.dev/v1',
-  kind: 'Policy',
-  metadata: { name: 'p' },
-  spec: { statement: [{ sid: 's', effect: 'Allow', action: ['Deploy:Create'], resource: ['shop:*'] }] },
-};
-const role = (subject: string, more: object = {}, annotations: object = {}): object => ({
-  apiVersion: 'countersign.dev/v1',
-  kind: 'Role',
-  metadata: { name: 'r', annotations },
-  spec: { policy: 'p', condition: { StringEqual: { 'jwt:iss': github }, StringLike: { 'jwt:sub': subject } }, ...more },
+const issuer = written('JwtIssuer', 'github', { iss: github, aud: 'sts' });
+const policy = written('Policy', 'p', {
+  statement: [{ sid: 's', effect: 'Allow', action: ['Deploy:Create'], resource: ['shop:*'] }],
 });
+const role = (subject: string, more: object = {}, annotations?: object): object => {
+  const condition = { StringEqual: { 'jwt:iss': github }, StringLike: { 'jwt:sub': subject } };
+  return written('Role', 'r', { policy: 'p', condition, ...more }, annotations);
+};
 const open = role('repo:acme*');
 const good = role('repo:acme@1/web@2:ref:*');
 

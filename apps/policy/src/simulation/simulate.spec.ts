@@ -1,4 +1,5 @@
 import type { SimulationAnswer } from '@countersign/contracts';
+import { written } from '../documents/written.fixture';
 import { eventually, PolicyServices, type Answer, type PolicyService } from '../policy-service.fixture';
 import {
   DAY_MS,
@@ -18,24 +19,15 @@ beforeAll(async () => {
 
 afterAll(() => services.stop());
 
-const header = (kind: string, name: string) => ({
-  apiVersion: 'countersign.dev/v1',
-  kind,
-  metadata: { name },
-});
-const issuer = { ...header('JwtIssuer', 'github'), spec: { iss: GITHUB, aud: ['countersign'] } };
-const policy = (name: string, action = 'Function:Read') => ({
-  ...header('Policy', name),
-  spec: { statement: [{ sid: `${name}-1`, effect: 'Allow', action: [action], resource: ['dev:*'] }] },
-});
-const role = (name: string, repositories: string[], spec: object = {}) => ({
-  ...header('Role', name),
-  spec: {
-    policy: ['p'],
-    condition: { StringEqual: { 'jwt:iss': [GITHUB], 'jwt:repository': repositories } },
-    ...spec,
-  },
-});
+const issuer = written('JwtIssuer', 'github', { iss: GITHUB, aud: ['countersign'] });
+const policy = (name: string, action = 'Function:Read') =>
+  written('Policy', name, {
+    statement: [{ sid: `${name}-1`, effect: 'Allow', action: [action], resource: ['dev:*'] }],
+  });
+const role = (name: string, repositories: string[], spec: object = {}) => {
+  const condition = { StringEqual: { 'jwt:iss': [GITHUB], 'jwt:repository': repositories } };
+  return written('Role', name, { policy: ['p'], condition, ...spec });
+};
 
 const claimsOf = (repository: string, more: object = {}) => ({
   ...{ iss: GITHUB, aud: 'countersign', sub: `repo:${repository}:ref:refs/heads/main`, repository },
@@ -167,10 +159,8 @@ describe('POST /v1/simulate', () => {
     expect(await service.call('/v1/simulate', anonymous)).toMatchObject({ status: 401 });
   });
 
-  const admin = (name: string, action: string) => ({
-    ...header('Policy', name),
-    spec: { statement: [{ effect: 'Allow', action: [action], resource: ['countersign:*'] }] },
-  });
+  const admin = (name: string, action: string) =>
+    written('Policy', name, { statement: [{ effect: 'Allow', action: [action], resource: ['countersign:*'] }] });
 
   it('refuses documents as apply does, with the place of each error', async () => {
     const answer = await simulate([policy('fine'), { ...role('deploy', ['acme/web'], { polcy: [] }) }]);

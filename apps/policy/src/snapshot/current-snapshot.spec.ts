@@ -1,4 +1,5 @@
 import { decideExchange, listIssuers } from '@countersign/contracts';
+import { writtenPolicy } from '../documents/written.fixture';
 import { PolicyServices, anotherBus, eventually, testdata, type PolicyService } from '../policy-service.fixture';
 
 // The poll comes when the test says so, and announcements are seen to do without it.
@@ -15,13 +16,7 @@ beforeAll(async () => {
 
 afterAll(() => services.stop());
 
-const policy = (name: string): string =>
-  JSON.stringify({
-    apiVersion: 'countersign.dev/v1',
-    kind: 'Policy',
-    metadata: { name },
-    spec: { statement: [{ effect: 'Allow', action: ['A:B'], resource: ['*'] }] },
-  });
+const policy = (name: string): string => JSON.stringify(writtenPolicy(name));
 const issuersOf = ({ bus }: PolicyService) => bus.request(listIssuers, {});
 
 describe('the snapshot', () => {
