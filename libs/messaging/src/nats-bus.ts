@@ -123,6 +123,7 @@ export class NatsBus extends Bus {
     );
     await within(FINISH_MS, Promise.allSettled(this.running)).catch(() => undefined);
     await this.link.leave();
+    this.requests.close();
   }
 
   /** Subscriptions outlive lost connections; before the first one they wait for it. */

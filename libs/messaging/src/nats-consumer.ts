@@ -26,7 +26,7 @@ const MAX_ACK_PENDING = 2_000;
 const FETCH_MS = 1_000;
 
 /** Batches begin no sooner after one another, so that they are large when much comes; the first one goes at once. */
-const BATCH_EVERY_MS = 25;
+const BATCH_EVERY_MS = 50;
 
 interface ReadMessage {
   message: JsMsg;

@@ -59,6 +59,11 @@ export class NatsRequests {
     });
   }
 
+  /** What is still asked is not waited for any more. */
+  close(): void {
+    this.rejectAll(new Error('closed'));
+  }
+
   private hearOn(connection: NatsConnection): void {
     if (this.heardOn === connection) return;
     this.heardOn = connection;

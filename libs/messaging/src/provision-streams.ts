@@ -25,7 +25,7 @@ export interface StreamOptions {
   replicas: number;
   /** Most bytes of the trail's stream; when it is full, appending fails and nothing is dropped. -1: the server's. */
   auditMaxBytes?: number;
-  /** Most events that the stream of refusals keeps: 100,000 unless given. */
+  /** Most messages that the stream of refusals keeps, of one event or more: 100,000 unless given. */
   mostRefusals?: number;
 }
 
