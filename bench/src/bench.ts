@@ -2,7 +2,7 @@ import { mkdir, writeFile } from 'node:fs/promises';
 import { availableParallelism, cpus } from 'node:os';
 import { dirname, resolve } from 'node:path';
 import { styleText } from 'node:util';
-import { startLocalIssuer } from '@countersign/testing';
+import { ensureServerBinaries, startLocalIssuer } from '@countersign/testing';
 import type { Row } from './figures';
 import { judge } from './goals';
 import { parseOptions, USAGE, type Options, type PartName } from './options';
@@ -33,6 +33,7 @@ const paint: Paint = (colour, text) => (isColourful ? styleText(colour, text) : 
 const machine = { cores: availableParallelism(), model: cpus()[0]?.model ?? '', node: process.version };
 
 async function run(options: Options): Promise<void> {
+  await ensureServerBinaries();
   const issuer = await startLocalIssuer();
   const say = (text: string): void => console.log(paint('dim', `… ${text}`));
   const rows: Row[] = [];

@@ -1,7 +1,5 @@
-import { writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
-import type { LocalIssuer } from '@countersign/testing';
+import { runSql, type LocalIssuer } from '@countersign/testing';
 import { AUDIENCE } from './exchange-form';
 import type { OwnTarget } from './target';
 
@@ -17,14 +15,16 @@ export interface BenchDocuments {
 
 type Issuer = Pick<LocalIssuer, 'iss'>;
 
-/** A request may hold 1,000 documents, and so may a file. */
+/** A request may hold 1,000 documents. */
 const PER_CALL = 1_000;
 const MOST_BY_CALLS = 5_000;
+const FIRST_REPOSITORY = 1_000;
 const TRIES = 20;
 const API_VERSION = 'countersign.dev/v1';
 
 /** The repository that the token of this number comes from: tokens go through all Roles in turn. */
-export const repositoryOf = (number: number, { roles }: BenchDocuments): string => `${1_000 + (number % roles)}`;
+export const repositoryOf = (number: number, { roles }: BenchDocuments): string =>
+  `${FIRST_REPOSITORY + (number % roles)}`;
 
 /** The repository of the enforcement point, whose tokens may ask for decisions. */
 export const GATEWAY = '999';
@@ -61,19 +61,18 @@ const userRole = (name: string): object =>
     condition: { StringEqual: { 'subject:type': ['user'], 'subject:id': [name] } },
   });
 
-function* documentsOf(issuer: Issuer, { roles, from = 0, users = 0 }: BenchDocuments): Generator<object> {
-  yield document('JwtIssuer', 'bench', { iss: issuer.iss, aud: [AUDIENCE], platform: 'github' });
-  yield policy('deploy', 'Deploy:*', 'shop:*');
-  yield policy('read', 'Report:Read', 'report:*');
-  yield policy('gateway', 'Decision:Evaluate', 'countersign:*');
-  yield jobRole('gateway', issuer, 'gateway', GATEWAY);
-  for (let number = from; number < roles; number++)
-    yield jobRole(`deploy-${number}`, issuer, 'deploy', repositoryOf(number, { roles }));
-  for (let number = 0; number < users; number++) yield userRole(userOf(number, users));
-}
+const always = (issuer: Issuer): object[] => [
+  document('JwtIssuer', 'bench', { iss: issuer.iss, aud: [AUDIENCE], platform: 'github' }),
+  policy('deploy', 'Deploy:*', 'shop:*'),
+  policy('read', 'Report:Read', 'report:*'),
+  policy('gateway', 'Decision:Evaluate', 'countersign:*'),
+  jobRole('gateway', issuer, 'gateway', GATEWAY),
+];
+
+const range = (from: number, to: number): number[] => Array.from({ length: to - from }, (_, index) => from + index);
 
 type Admin = Pick<OwnTarget, 'adminUrl' | 'adminToken'>;
-type Place = Admin & Pick<OwnTarget, 'resourcesDir'>;
+type Place = Admin & Pick<OwnTarget, 'databaseUrl'>;
 
 /** A call with the admin token. @throws Error with the answer when it is refused */
 export async function admin(target: Admin, method: string, path: string, body?: object): Promise<unknown> {
@@ -91,18 +90,37 @@ export async function admin(target: Admin, method: string, path: string, body?: 
 }
 
 /**
- * Applies an issuer, Policies and the Roles. Each call looks at all documents that there are, so many of them go into
- * the folder that policy follows, as a checkout would: then they come into force a little later.
+ * Applies an issuer, Policies and the Roles. Each call looks at all documents there are, which for tens of thousands
+ * takes hours in steps of a thousand: so many are written into the database, where policy finds them some seconds later.
  * @throws Error with the answer of the server
  */
 export async function applyDocuments(target: Place, issuer: Issuer, documents: BenchDocuments): Promise<void> {
-  const all = [...documentsOf(issuer, documents)];
-  const viaFolder = all.length > MOST_BY_CALLS ? all.splice(PER_CALL) : [];
+  const { roles, from = 0, users = 0 } = documents;
+  const isMuch = roles - from + users > MOST_BY_CALLS;
+  const jobs = isMuch
+    ? []
+    : range(from, roles).map((n) => jobRole(`deploy-${n}`, issuer, 'deploy', repositoryOf(n, documents)));
+  const people = isMuch ? [] : range(0, users).map((n) => userRole(userOf(n, users)));
+  const all = [...always(issuer), ...jobs, ...people];
   for (let start = 0; start < all.length; start += PER_CALL)
     await admin(target, 'POST', '/v1/apply', all.slice(start, start + PER_CALL));
-  for (let start = 0; start < viaFolder.length; start += PER_CALL)
-    await writeFile(
-      join(target.resourcesDir, `${start}.json`),
-      JSON.stringify(viaFolder.slice(start, start + PER_CALL)),
-    );
+  if (!isMuch) return;
+  await runSql(
+    target.databaseUrl,
+    insertRoles(jobRole('deploy-{n}', issuer, 'deploy', '{repository}'), from, roles),
+    insertRoles(userRole('user-{n}'), 0, users),
+  );
 }
+
+/** One revision with a Role for each number. */
+const insertRoles = (template: object, from: number, to: number): string => `
+  WITH revision AS (
+    INSERT INTO policy.revision (author, source, summary, changes)
+    VALUES ('bench', 'api', '{"created": ${to - from}, "updated": 0, "deleted": 0}', '[]') RETURNING number
+  ), role AS (
+    SELECT n, replace(replace('${JSON.stringify(template).replaceAll("'", "''")}', '{n}', n::text),
+      '{repository}', (n + ${FIRST_REPOSITORY})::text)::json AS raw
+    FROM generate_series(${from}, ${to - 1}) n
+  )
+  INSERT INTO policy.document (kind, name, api_version, owner, raw, etag, revision)
+  SELECT 'Role', raw->'metadata'->>'name', '${API_VERSION}', 'api', raw, md5(raw::text), number FROM role, revision`;

@@ -19,10 +19,8 @@ export async function startFourProcesses(
   documents: BenchDocuments,
   replicas: { exchange: number } = { exchange: 1 },
 ): Promise<FourProcesses> {
-  const resourcesDir = await temporaryFolder();
-  const env = { COUNTERSIGN_RESOURCES_DIR: resourcesDir, ...profiling() };
-  const stack = await startStack({ dataDir: await temporaryFolder(), replicas, env });
-  const target = describe(stack, resourcesDir);
+  const stack = await startStack({ dataDir: await temporaryFolder(), replicas, env: profiling() });
+  const target = describe(stack);
   try {
     await applyDocuments(target, issuer, documents);
     return target;
@@ -32,7 +30,7 @@ export async function startFourProcesses(
   }
 }
 
-function describe(stack: Stack, resourcesDir: string): FourProcesses {
+function describe(stack: Stack): FourProcesses {
   const urls = stack.replicasOf('exchange').map(({ url }) => url);
   const [url = ''] = urls;
   const [audit] = stack.replicasOf('audit');
@@ -42,7 +40,7 @@ function describe(stack: Stack, resourcesDir: string): FourProcesses {
     urls,
     adminUrl: stack.url,
     adminToken: stack.adminToken,
-    resourcesDir,
+    databaseUrl: stack.postgres.url.replace(/postgres$/, 'countersign'),
     policyUrl: stack.replicasOf('policy')[0]?.url ?? '',
     auditPid: audit?.pid ?? 0,
     ...(audit === undefined ? {} : { audit }),

@@ -20,7 +20,7 @@ export interface Options {
 const FULL = { requests: 4_000, rounds: 3, roles: [10, 1_000, 100_000], exchanges: 100_000 };
 const QUICK = { requests: 1_000, rounds: 1, roles: [10, 1_000], exchanges: 5_000 };
 
-export const USAGE = `npm run bench [-- ${PARTS.join('|')} …] [-- --quick] …
+export const USAGE = `npm run bench [${PARTS.join('|')} …] [-- OPTION …]
   --quick        a few minutes instead of an hour: fewer requests, rounds and Roles
   --requests N   of one round on one target
   --rounds N     the median counts

@@ -1,5 +1,4 @@
 import { readFileSync } from 'node:fs';
-import { mkdir } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { freePort, ServerProcess, type LocalIssuer } from '@countersign/testing';
 import { exchangeRequest } from './exchange-form';
@@ -67,23 +66,25 @@ export const startReceiver = (): Promise<Program> => startOwn('receiver-server')
 
 /** All of us in one process, beside its PostgreSQL. */
 export async function startEmbedded(dataDir: string): Promise<OwnTarget & { url: string }> {
-  const resourcesDir = join(dataDir, 'resources');
-  await mkdir(resourcesDir, { recursive: true });
-  const settings = (port: number) => ({
-    COUNTERSIGN_PORT: String(port),
-    COUNTERSIGN_DATA_DIR: dataDir,
-    COUNTERSIGN_RESOURCES_DIR: resourcesDir,
-  });
+  const settings = (port: number) => ({ COUNTERSIGN_PORT: String(port), COUNTERSIGN_DATA_DIR: dataDir });
   const { url, pid, stop } = await startProgram(STANDALONE, settings, '/health/ready');
   const postgres = childOf(pid, 'postgres');
   return {
     name: 'embedded mode',
     url,
     adminUrl: url,
-    resourcesDir,
+    databaseUrl: embeddedDatabase(dataDir, postgres),
     adminToken: readFileSync(join(dataDir, 'admin-token'), 'utf8').trim(),
     processes: { standalone: pid, ...(postgres === undefined ? {} : { postgres }) },
     exchangeRequest: (token) => exchangeRequest(url, '/oauth2/token', token),
     stop,
   };
+}
+
+/** Where the PostgreSQL of an embedded mode listens: the fourth line of the file that it writes for this purpose. */
+function embeddedDatabase(dataDir: string, pid: number | undefined): string {
+  if (pid === undefined) return '';
+  const password = readFileSync(join(dataDir, 'postgres/password'), 'utf8').trim();
+  const port = readFileSync(`/proc/${pid}/cwd/postmaster.pid`, 'utf8').split('\n')[3];
+  return `postgres://countersign:${password}@127.0.0.1:${port}/postgres`;
 }

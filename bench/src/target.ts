@@ -20,8 +20,8 @@ export interface ExchangeTarget extends Target {
 export interface OwnTarget extends ExchangeTarget {
   adminUrl: string;
   adminToken: string;
-  /** The folder of documents that policy follows. */
-  resourcesDir: string;
+  /** Of a user that may do anything in the database of its documents. */
+  databaseUrl: string;
   /** Only where the audit service is a process of its own. */
   audit?: Pick<TestServer, 'pause' | 'resume'>;
 }
