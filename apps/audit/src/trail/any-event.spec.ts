@@ -75,8 +75,8 @@ describe('AUD-05: whatever claims look like', () => {
         .map((value) => eventOf('dev.countersign.exchange.denied.v1', value));
       await Promise.all(events.map((event) => audit.stream.append('audit', event)));
       const items = await until('all of them', async () => {
-        const { body } = await audit.call('GET', '/v1/events?limit=500');
-        return body.items.length === STORED ? (body.items as RecordedEvent[]) : null;
+        const { status, body } = await audit.call('GET', '/v1/events?limit=500');
+        return status === 200 && body.items.length === STORED ? (body.items as RecordedEvent[]) : null;
       });
       const stored = new Map(items.map((event) => [event.id, event]));
       for (const event of events) {
