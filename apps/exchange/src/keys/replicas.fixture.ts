@@ -72,7 +72,7 @@ export class Replicas {
       isReady: async () => (await readiness.report()).ready,
       rotate: (occasion) => onDemand.rotate({ occasion, author: 'bootstrap', trace: newTrace() }),
       kids: () => keys.verificationKeys().map(({ kid }) => String(kid)),
-      signsWith: () => kidOf(keys.sign({ jti: 'x' } as AccessTokenClaims)),
+      signsWith: async () => kidOf(keys.sign({ jti: 'x' } as AccessTokenClaims)),
     };
     this.started.push(replica);
     return replica;
