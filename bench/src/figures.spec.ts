@@ -1,4 +1,4 @@
-import { median, medians, ratio, type Sample } from './figures';
+import { cpuOf, median, medians, ratio, type Sample } from './figures';
 
 const sample = (rate: number): Sample => ({ figures: { rate }, cpuMicros: {} });
 
@@ -23,4 +23,7 @@ it('a ratio compares what was measured in the same round, so that a slow minute 
   const others = [100, 10, 50].map(sample);
   expect(ratio(ours, others)).toBe(2);
   expect(ratio(ours, ours)).toBe(1);
+  const dear = { figures: { rate: 1 }, cpuMicros: { exchange: 300, nats: 100 } };
+  const cheap = { figures: { rate: 9 }, cpuMicros: { one: 200 } };
+  expect(ratio([dear], [cheap], cpuOf)).toBe(2);
 });

@@ -36,9 +36,19 @@ export function medians<Name extends string>(records: readonly Record<Name, numb
   >;
 }
 
-/** How two rates compare that were measured in turn: each round is compared with itself, since machines have moods. */
-export const ratio = (ours: readonly Sample[], others: readonly Sample[]): number =>
-  median(ours.map(({ figures }, round) => figures.rate / (others[round]?.figures.rate ?? NaN)));
+const rateOf = ({ figures }: Sample): number => figures.rate;
+
+/** How two compare that were measured in turn: each round is compared with itself, since machines have moods. */
+export const ratio = (ours: readonly Sample[], others: readonly Sample[], of = rateOf): number =>
+  median(
+    ours.map((own, round) => {
+      const other = others[round];
+      return other === undefined ? NaN : of(own) / of(other);
+    }),
+  );
 
 export const total = (byProcess: Record<string, number>): number =>
   Object.values(byProcess).reduce((sum, one) => sum + one, 0);
+
+/** Microseconds of CPU a request, over all processes. */
+export const cpuOf = ({ cpuMicros }: Sample): number => total(cpuMicros);

@@ -56,14 +56,10 @@ export const GOALS: readonly Goal[] = [
     figure: 'toPeer',
     least: 0.8,
   },
-  {
-    part: 'decisions',
-    what: 'evaluation',
-    name: 'evaluations a second',
-    where: { concurrency: 32 },
-    figure: 'rate',
-    least: 8_000,
-  },
+  ...[
+    { what: 'evaluation', name: 'evaluations a second, one a request' },
+    { what: 'evaluations, 100 each', name: 'evaluations a second, 100 a request' },
+  ].map((own) => ({ ...own, part: 'decisions', where: { concurrency: 32 }, figure: 'rate', least: 8_000 })),
   { part: 'start', name: 'warm start of the embedded mode in s', where: { start: 'warm' }, figure: 'seconds', most: 2 },
   ...['exchange', 'discovery', 'policy', 'audit'].map((what) => ({
     part: 'memory',

@@ -1,5 +1,5 @@
 import type { LocalIssuer } from '@countersign/testing';
-import { medians, ratio, total, type Conditions, type Figures, type Row, type Sample } from './figures';
+import { cpuOf, medians, ratio, total, type Conditions, type Figures, type Row, type Sample } from './figures';
 import { measure } from './measure';
 import type { Options } from './options';
 import { mintTokens } from './subject-tokens';
@@ -45,12 +45,14 @@ export async function compare(bench: Bench, comparison: Comparison): Promise<Row
       samples.get(target)?.push(await measure(target, { count: tokens.length, concurrency, request }));
     }
   }
-  const ratios = (own: Sample[]): Figures =>
-    Object.fromEntries(
-      Object.entries(references).map(([name, reference]) => [name, ratio(own, samples.get(reference) ?? [])]),
-    );
+  const samplesOf = (target: ExchangeTarget | undefined): Sample[] => (target && samples.get(target)) ?? [];
+  const { toPeer: peer } = references;
+  const ratios = (own: Sample[]): Figures => ({
+    ...mapValues(references, (reference) => ratio(own, samplesOf(reference))),
+    ...(peer === undefined ? {} : { cpuToPeer: ratio(own, samplesOf(peer), cpuOf) }),
+  });
   return all.map((target) => {
-    const own = samples.get(target) ?? [];
+    const own = samplesOf(target);
     return row({ part, what: target.name, conditions }, own, ratios(own));
   });
 }
@@ -60,6 +62,9 @@ export function row(what: Pick<Row, 'part' | 'what' | 'conditions'>, samples: Sa
   const figures = medians(samples.map((one) => one.figures));
   return { ...what, figures: { ...figures, cpuMicros: total(cpuMicros), ...more }, cpuMicros };
 }
+
+const mapValues = <In, Out>(values: Record<string, In>, map: (value: In) => Out): Record<string, Out> =>
+  Object.fromEntries(Object.entries(values).map(([name, value]) => [name, map(value)]));
 
 const describe = (conditions: Conditions): string =>
   Object.entries(conditions)

@@ -11,6 +11,7 @@ const HEADINGS: Record<string, string> = {
   cpuMicros: 'CPU µs',
   toPeer: '× peer',
   toFloor: '× floor',
+  cpuToPeer: 'CPU × peer',
   toBareHttp: '× bare http',
   memoryMb: 'MB',
   cpuSeconds: 's of CPU',
