@@ -40,8 +40,9 @@ export class ReplayGuard {
       await this.take(use, subject);
       return use;
     } catch (error) {
-      // Also when no answer came: the step may have been done, or may be done later.
-      if (!(error instanceof Refusal && error.record.reason === 'replayed')) await this.release(use);
+      // Also when no answer came: the step may have been done, or may be done later. Not waited for: the store that
+      // did not answer the one takes as long over the other, and the caller is to know within a second.
+      if (!(error instanceof Refusal && error.record.reason === 'replayed')) void this.release(use);
       throw error;
     }
   }
