@@ -1,8 +1,7 @@
 import { createHash } from 'node:crypto';
 import { AUDIT_STREAMS, eventSubject, type AuditStreamName, type CloudEvent } from '@countersign/contracts';
-import { currentTrace, traceparent, UnavailableError, type Trace } from '@countersign/platform';
+import { currentTrace, Gatherer, traceparent, UnavailableError, type Trace } from '@countersign/platform';
 import { headers, type MsgHdrs } from '@nats-io/transport-node';
-import { Gatherer, type Gathered } from './gatherer';
 import type { NatsLink } from './nats-link';
 import { NatsRequests } from './nats-requests';
 
@@ -49,18 +48,20 @@ export class EventPublisher {
       most: MOST_EVENTS,
       mostBytes: () => Math.min(MOST_BYTES, (this.link.connection().info?.max_payload ?? Infinity) / 2),
       patienceMs: PATIENCE_MS,
-      timeoutMs: ACK_TIMEOUT_MS,
-      late: () =>
-        new UnavailableError('audit-stream', { cause: new Error(`${natsSubject}: not acknowledged in time`) }),
-      send: (items) => this.send(stream, natsSubject, items),
+      deadline: {
+        milliseconds: ACK_TIMEOUT_MS,
+        late: () =>
+          new UnavailableError('audit-stream', { cause: new Error(`${natsSubject}: not acknowledged in time`) }),
+      },
+      work: (published) => this.send(stream, natsSubject, published),
     });
     this.gatherers.set(natsSubject, gatherer);
     return gatherer;
   }
 
-  private async send(stream: AuditStreamName, natsSubject: string, items: Gathered<Published, void>[]): Promise<void> {
+  private async send(stream: AuditStreamName, natsSubject: string, published: Published[]): Promise<void[]> {
     // An event that is appended twice at once is in its message once.
-    const events = [...new Map(items.map(({ input }) => [input.event.id, input])).values()];
+    const events = [...new Map(published.map((one) => [one.event.id, one])).values()];
     const { name } = AUDIT_STREAMS[stream];
     const text = bodyOf(events);
     try {
@@ -72,7 +73,7 @@ export class EventPublisher {
     } catch (cause) {
       throw cause instanceof UnavailableError ? cause : new UnavailableError('audit-stream', { cause });
     }
-    items.forEach((item) => item.resolve());
+    return published.map(() => undefined);
   }
 }
 

@@ -1,6 +1,7 @@
 import type { AnnouncementContract, RequestContract } from '@countersign/contracts';
 import {
   currentTrace,
+  Gatherer,
   runInTrace,
   traceFromHeaders,
   traceparent,
@@ -23,7 +24,6 @@ import {
   writeRequest,
   type CarriedTrace,
 } from './envelope';
-import { Gatherer, type Gathered } from './gatherer';
 import type { NatsLink } from './nats-link';
 import { NatsRequests } from './nats-requests';
 
@@ -32,6 +32,13 @@ const FINISH_MS = 10_000;
 /** Longer than an answer takes, and no delay to speak of behind a replica that hangs. */
 const PATIENCE_MS = 10;
 const MOST_GATHERED_BYTES = 256 * 1024;
+
+/** A request that gathers. */
+interface Asked {
+  item: string;
+  /** When its caller is answered at the latest, on the clock of `performance.now()`. */
+  due: number;
+}
 
 /** The trace of the work at hand, as headers of a message. */
 function traceHeaders(): MsgHdrs {
@@ -53,7 +60,7 @@ export class NatsBus extends Bus {
   private readonly subscriptions: Subscription[] = [];
   private readonly requests: NatsRequests;
   /** By NATS subject. */
-  private readonly gatherers = new Map<string, Gatherer<string, unknown>>();
+  private readonly gatherers = new Map<string, Gatherer<Asked, unknown>>();
   private readonly running = new Set<Promise<void>>();
   private closed = false;
   private malformed = 0;
@@ -72,7 +79,8 @@ export class NatsBus extends Bus {
     const trace = currentTrace();
     const item = writeItem(input, { traceparent: traceparent(trace), requestId: trace.requestId });
     if (contract.gathers !== true) return this.askAlone(contract, item, contract.timeoutMs);
-    return this.gathererOf(contract).add(item, Buffer.byteLength(item)) as Promise<Out>;
+    const asked = { item, due: performance.now() + contract.timeoutMs };
+    return this.gathererOf(contract).add(asked, Buffer.byteLength(item)) as Promise<Out>;
   }
 
   serve<In, Out>(contract: RequestContract<In, Out>, handler: (input: In) => Promise<Out> | Out): void {
@@ -146,17 +154,16 @@ export class NatsBus extends Bus {
     this.link.onceConnected(subscribe);
   }
 
-  private gathererOf<In, Out>(contract: RequestContract<In, Out>): Gatherer<string, unknown> {
+  private gathererOf<In, Out>(contract: RequestContract<In, Out>): Gatherer<Asked, unknown> {
     const { natsSubject, timeoutMs } = contract;
     const known = this.gatherers.get(natsSubject);
     if (known !== undefined) return known;
-    const gatherer = new Gatherer<string, unknown>({
+    const gatherer = new Gatherer<Asked, unknown>({
       most: MOST_GATHERED,
       mostBytes: () => Math.min(MOST_GATHERED_BYTES, (this.link.connection().info?.max_payload ?? Infinity) / 2),
       patienceMs: PATIENCE_MS,
-      timeoutMs,
-      late: () => unavailable(contract, `no answer within ${timeoutMs} ms`),
-      send: (items) => this.askTogether(contract, items),
+      deadline: { milliseconds: timeoutMs, late: () => unavailable(contract, `no answer within ${timeoutMs} ms`) },
+      work: (asked) => this.askTogether(contract, asked),
     });
     this.gatherers.set(natsSubject, gatherer);
     return gatherer;
@@ -171,22 +178,20 @@ export class NatsBus extends Bus {
 
   private async askTogether<In, Out>(
     contract: RequestContract<In, Out>,
-    items: Gathered<string, unknown>[],
-  ): Promise<void> {
-    const timeLeft = (item: Gathered<string, unknown>): number => Math.max(1, item.due - performance.now());
-    const alone = (item: Gathered<string, unknown>): Promise<void> =>
-      this.askAlone(contract, item.input, timeLeft(item)).then(item.resolve, item.reject);
-    const [first, ...others] = items;
-    if (first !== undefined && others.length === 0) return alone(first);
-    const { id, text } = writeGathered(items.map(({ input }) => input));
-    const answer = await this.ask(contract, text, Math.max(...items.map(timeLeft)));
-    const reply = readGatheredReply(contract, { id, count: items.length }, answer);
+    asked: Asked[],
+  ): Promise<(Out | Promise<Out>)[]> {
+    const timeLeft = ({ due }: Asked): number => Math.max(1, due - performance.now());
+    const alone = (one: Asked): Promise<Out> => this.askAlone(contract, one.item, timeLeft(one));
+    const [first, ...others] = asked;
+    if (first !== undefined && others.length === 0) return [await alone(first)];
+    const { id, text } = writeGathered(asked.map(({ item }) => item));
+    const answer = await this.ask(contract, text, Math.max(...asked.map(timeLeft)));
+    const reply = readGatheredReply(contract, { id, count: asked.length }, answer);
     if (!reply.ok) throw unavailable(contract, reply.problem);
-    items.forEach((item, place) => {
+    return asked.map((one, place) => {
       const outcome = reply.value[place];
-      if (!outcome) void alone(item);
-      else if (outcome.ok) item.resolve(outcome.value);
-      else item.reject(unavailable(contract, outcome.problem));
+      if (!outcome) return alone(one);
+      return outcome.ok ? outcome.value : Promise.reject(unavailable(contract, outcome.problem));
     });
   }
 

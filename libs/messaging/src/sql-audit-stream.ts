@@ -1,6 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { AuditStreamName, CloudEvent } from '@countersign/contracts';
-import { GroupCommit, UnavailableError, type Logger } from '@countersign/platform';
+import { Gatherer, UnavailableError, type Logger } from '@countersign/platform';
 import { AuditStream, type ConsumeOptions } from './audit-stream';
 import {
   advancePosition,
@@ -17,6 +17,8 @@ import {
 const MOST_REFUSALS = 100_000;
 const TRIM_EVERY = 1_000;
 const MOST_IN_ONE_INSERT = 500;
+/** Behind a statement that takes longer nobody waits: its time limit is about that of its callers. */
+const PATIENCE_MS = 100;
 /** An append in this process wakes the consumers of its stream; this is for what another process left behind. */
 const IDLE_MS = 1_000;
 const FIRST_PAUSE_MS = 250;
@@ -38,7 +40,7 @@ export interface SqlAuditStreamOptions {
  */
 export class SqlAuditStream extends AuditStream {
   private readonly stopping = new AbortController();
-  private readonly appends = { audit: this.groupCommit('audit'), refusals: this.groupCommit('refusals') };
+  private readonly appends = { audit: this.gatherer('audit'), refusals: this.gatherer('refusals') };
   private trimming: Promise<void> = Promise.resolve();
   private readonly loops: Promise<void>[] = [];
   /** The end of the last consumer of each durable name: those that share a name take turns. */
@@ -93,8 +95,12 @@ export class SqlAuditStream extends AuditStream {
     await Promise.all(this.loops);
   }
 
-  private groupCommit(stream: AuditStreamName): GroupCommit<CloudEvent, void> {
-    return new GroupCommit({ most: MOST_IN_ONE_INSERT, work: (events) => this.write(stream, events) });
+  private gatherer(stream: AuditStreamName): Gatherer<CloudEvent, void> {
+    return new Gatherer({
+      most: MOST_IN_ONE_INSERT,
+      patienceMs: PATIENCE_MS,
+      work: (events) => this.write(stream, events),
+    });
   }
 
   private async write(stream: AuditStreamName, events: CloudEvent[]): Promise<void[]> {

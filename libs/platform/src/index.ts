@@ -1,7 +1,7 @@
 export { AdminAccess, AdminGuard, Author, Public, RequireAction } from './admin.guard';
 export { Clock } from './clock';
 export { createEvent, subjectText, uuidV7, type EventInput } from './event';
-export { GroupCommit, type GroupCommitOptions } from './group-commit';
+export { Gatherer, type GathererOptions } from './gatherer';
 export { Readiness, type HealthReport } from './health';
 export { Logger, type LogFields } from './logger';
 export { Metrics } from './metrics';

@@ -1,4 +1,4 @@
-import { GroupCommit, UnavailableError } from '@countersign/platform';
+import { Gatherer, UnavailableError } from '@countersign/platform';
 import { ExpiringStore, type Reservation, type StoreState } from './expiring-store';
 import { checkExpiry, checkKeys } from './keys';
 
@@ -28,6 +28,8 @@ const TABLE_LOCK = 7_305_002;
 const SWEEP_EVERY = 500;
 const MOST_IN_ONE_SWEEP = 5_000;
 const MOST_IN_ONE_STATEMENT = 500;
+/** Behind a statement that takes longer nobody waits: its time limit is about that of its callers. */
+const PATIENCE_MS = 100;
 
 const NOW = 'extract(epoch FROM clock_timestamp())';
 const ALIVE = `(expires_at IS NULL OR expires_at > ${NOW})`;
@@ -88,8 +90,9 @@ export class SqlExpiringStore extends ExpiringStore {
   private prepared: Promise<unknown> | undefined;
   private writes = 0;
   private sweeping: Promise<void> = Promise.resolve();
-  private readonly reservations = new GroupCommit<Asked, Reserved>({
+  private readonly reservations = new Gatherer<Asked, Reserved>({
     most: MOST_IN_ONE_STATEMENT,
+    patienceMs: PATIENCE_MS,
     work: (asked) => this.reserveAll(asked),
   });
 

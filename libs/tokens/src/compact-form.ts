@@ -62,17 +62,18 @@ function readJson(token: string, header: StrictJsonResult, claims: StrictJsonRes
   if (!claims.ok) return { ok: false, reason: claims.reason, ...readable };
   const { iss } = claims.value;
   if (typeof iss !== 'string' || iss === '') return { ok: false, reason: 'issuer_unknown', ...readable };
-  return { ok: true, parsed: toParsedToken(token, header.value, { ...claims.value, iss }) };
+  return { ok: true, parsed: toParsedToken(token, { iss, header: header.value, claims: claims.value }) };
 }
 
-function toParsedToken(token: string, header: Record<string, unknown>, claims: { iss: string }): ParsedToken {
+function toParsedToken(token: string, read: Pick<ParsedToken, 'iss' | 'header' | 'claims'>): ParsedToken {
+  const { iss, header, claims } = read;
   return {
     token,
     signingInput: token.slice(0, token.lastIndexOf('.')),
     alg: header['alg'] as string,
     kid: (header['kid'] as string | undefined) ?? null,
     typ: (header['typ'] as string | undefined) ?? null,
-    iss: claims.iss,
+    iss,
     header,
     claims,
   };

@@ -36,16 +36,16 @@ export class ExchangeToken {
     const { claims, expiresIn } = accessTokenClaims({
       publicUrl: this.config.publicUrl,
       subject,
-      ...(actor && { actor: actor.subject }),
       decision: { ...decision, ...decision.obligations },
       issuerRules: issuer,
       referencedClaims: decision.obligations.claims,
       scope: grantedScope(request, decision),
-      ...(request.permissions && { authorizationDetails: request.permissions }),
-      ...(attempt.jkt !== null && { jkt: attempt.jkt }),
       deploymentMaxLifetime: this.config.maxTokenLifetime,
       now,
       jti: randomUUID(),
+      ...(actor && { actor: actor.subject }),
+      ...(request.permissions && { authorizationDetails: request.permissions }),
+      ...(attempt.jkt !== null && { jkt: attempt.jkt }),
     });
     const singleUse = [{ issuer, subject }, actor].flatMap((one) => (one?.issuer.singleUse ? [one.subject] : []));
     return this.tokenIssuer.issue(attempt, { claims, expiresIn, singleUse });

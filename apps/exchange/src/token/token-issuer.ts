@@ -66,9 +66,9 @@ function answer(
   const issuedTokenType = request?.issuedTokenType ?? null;
   return {
     access_token: token,
-    ...(issuedTokenType === null ? {} : { issued_token_type: issuedTokenType }),
     token_type: claims.cnf === undefined ? 'Bearer' : 'DPoP',
     expires_in: expiresIn,
     scope: claims.scope ?? '',
+    ...(issuedTokenType === null ? {} : { issued_token_type: issuedTokenType }),
   };
 }

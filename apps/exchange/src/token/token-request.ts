@@ -50,13 +50,13 @@ export function parseTokenRequest(raw: RawTokenRequest): TokenRequest {
   const { roles, policies } = readScope(scope, raw.lenientScope);
   return {
     grant,
-    ...credential,
     audience: form.getAll('audience').filter((value) => value !== ''),
     resource,
     scope,
     roles: grant === 'client-credentials' ? rolesOfClient(form.get('client_id'), roles) : roles,
     policies,
     permissions: readPermissions(form.get('authorization_details')),
+    ...credential,
   };
 }
 

@@ -43,7 +43,6 @@ type Outcome = Pick<ExchangeEventData, 'outcome' | 'class' | 'reason' | 'detail'
 export function describeAttempt(attempt: Attempt, outcome: Outcome, issued: IssuedToken | null): ExchangeEventData {
   const { trace, subject, issuer, decision, request } = attempt;
   return {
-    ...outcome,
     door: attempt.door,
     grant: request && request.grant,
     issuer: issuer?.name ?? subject?.issuer ?? null,
@@ -55,6 +54,8 @@ export function describeAttempt(attempt: Attempt, outcome: Outcome, issued: Issu
     sourceIp: attempt.sourceIp,
     traceId: trace.traceId,
     requestId: trace.requestId,
+    // At the end: V8 takes its time over each member after a spread.
+    ...outcome,
   };
 }
 

@@ -1,10 +1,11 @@
-import { GroupCommit } from './group-commit';
+import { Gatherer } from './gatherer';
 
 /** Work that goes on until it is told how it ends. */
 function controlled(most = 100) {
   const calls: { items: number[]; end: () => void; fail: (error: Error) => void }[] = [];
-  const groups = new GroupCommit<number, string>({
+  const groups = new Gatherer<number, string>({
     most,
+    patienceMs: 100,
     work: (items) =>
       new Promise((resolve, reject) => {
         calls.push({ items, end: () => resolve(items.map((item) => `did ${item}`)), fail: reject });
