@@ -1,5 +1,5 @@
 import { mkdir, writeFile } from 'node:fs/promises';
-import { availableParallelism, cpus } from 'node:os';
+import { availableParallelism, cpus, loadavg } from 'node:os';
 import { dirname, resolve } from 'node:path';
 import { styleText } from 'node:util';
 import { ensureServerBinaries, startLocalIssuer } from '@countersign/testing';
@@ -30,12 +30,14 @@ const MEASURES: Record<PartName, (bench: Bench) => Promise<Row[]>> = {
 
 const isColourful = process.stdout.isTTY && !process.env['NO_COLOR'];
 const paint: Paint = (colour, text) => (isColourful ? styleText(colour, text) : text);
-const machine = { cores: availableParallelism(), model: cpus()[0]?.model ?? '', node: process.version };
+const [load = 0] = loadavg();
+const machine = { cores: availableParallelism(), model: cpus()[0]?.model ?? '', node: process.version, load };
 
 async function run(options: Options): Promise<void> {
   await ensureServerBinaries();
   const issuer = await startLocalIssuer();
   const say = (text: string): void => console.log(paint('dim', `… ${text}`));
+  say(`${machine.cores} cores, ${load.toFixed(1)} of them busy before this began`);
   const rows: Row[] = [];
   for (const part of options.parts) {
     const measured = await MEASURES[part]({ issuer, options, say });

@@ -3,10 +3,12 @@ import type { Row } from '../figures';
 import { compare, warmUp, type Bench } from '../rounds';
 
 const ROLES = 1_000;
+/** What is under way at one of them at a time decides how much it gathers into one message: the same for each. */
+const PER_REPLICA = 32;
 
 /**
  * More exchange processes against the same servers. On the two cores of one machine the rate cannot grow with them; what
- * it shows is that the CPU for an exchange stays the same, which a lock or a coordination between them would not leave.
+ * it shows is whether the CPU for an exchange stays the same, which a lock or a coordination between them would not leave.
  */
 export async function measureScale(bench: Bench): Promise<Row[]> {
   const rows: Row[] = [];
@@ -16,9 +18,13 @@ export async function measureScale(bench: Bench): Promise<Row[]> {
     const spread = { ...target, url: target.urls };
     const more = { replicas: exchange };
     try {
-      await warmUp(bench, [spread], ROLES);
-      const comparison = { part: 'scale', targets: [spread], references: {}, roles: ROLES, concurrency: 32, more };
-      rows.push(...(await compare(bench, comparison)));
+      await warmUp(
+        bench,
+        Array.from({ length: exchange }, () => spread),
+        ROLES,
+      );
+      const comparison = { part: 'scale', targets: [spread], references: {}, roles: ROLES, more };
+      rows.push(...(await compare(bench, { ...comparison, concurrency: PER_REPLICA * exchange })));
     } finally {
       await target.stop();
     }
