@@ -1,4 +1,5 @@
 import type { CloudEvent, WebhookAnswer } from '@countersign/contracts';
+import { Gatherer } from '@countersign/platform';
 import { nextEndpointHealth, type DeliveryState } from '@countersign/webhooks';
 import { Injectable } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
@@ -74,11 +75,36 @@ const RECORD = `
   UPDATE audit.delivery SET attempts = attempts || $3::jsonb, status = $4, next_attempt_at = $5
   WHERE id = $1 AND next_attempt_at = $2 RETURNING id`;
 
+/** Most attempts that are recorded in one statement. */
+const MOST_AT_ONCE = 200;
+const PATIENCE_MS = 1_000;
+
+const RECORD_DELIVERED = `
+  UPDATE audit.delivery d SET attempts = d.attempts || m.attempt, status = 'delivered', next_attempt_at = NULL
+  FROM jsonb_to_recordset($1::jsonb) AS m (id uuid, leased_until timestamptz, attempt jsonb)
+  WHERE d.id = m.id AND d.next_attempt_at = m.leased_until
+  RETURNING d.id, d.webhook_id AS "webhookId"`;
+
+/** After the attempts and not with them: rows of two tables are locked in one order everywhere, the endpoint's first. */
+const RECORD_HEALTH = `
+  UPDATE audit.webhook_endpoint SET failing_since = NULL WHERE id = ANY ($1::uuid[]) AND failing_since IS NOT NULL`;
+
+interface Delivered {
+  delivery: LeasedDelivery;
+  attempt: AttemptRecord;
+}
+
 const STATUS = { delivered: 'delivered', retryAt: 'retrying', dead: 'dead', disableEndpoint: 'dead' } as const;
 
 /** What is due, taken with a lease and given back with an outcome. The time is the caller's. */
 @Injectable()
 export class DeliveryQueue {
+  private readonly delivered = new Gatherer<Delivered, boolean>({
+    most: MOST_AT_ONCE,
+    patienceMs: PATIENCE_MS,
+    work: (delivered) => this.recordDelivered(delivered),
+  });
+
   constructor(
     private readonly database: AuditDatabase,
     private readonly endpoints: EndpointStore,
@@ -98,10 +124,29 @@ export class DeliveryQueue {
   }
 
   /**
-   * Records an attempt and what follows from it, for the endpoint too, in one transaction. False when the lease was
-   * lost meanwhile, or the endpoint deleted: then nothing is recorded.
+   * Records an attempt and what follows from it, for the endpoint too. False when the lease was lost meanwhile, or the
+   * endpoint deleted: then nothing is recorded.
    */
   record(delivery: LeasedDelivery, attempt: AttemptRecord, state: DeliveryState): Promise<boolean> {
+    if (state.kind === 'delivered') return this.delivered.add({ delivery, attempt });
+    return this.recordFailure(delivery, attempt, state);
+  }
+
+  /** Nothing follows from most of them, so those that end at about the same time are recorded together. */
+  private async recordDelivered(delivered: Delivered[]): Promise<boolean[]> {
+    const rows = delivered.map(({ delivery: { id, leasedUntil }, attempt }) => ({
+      id,
+      leased_until: leasedUntil,
+      attempt: [attempt],
+    }));
+    const parameters = [JSON.stringify(rows)];
+    const recorded = await this.database.query<{ id: string; webhookId: string }>(RECORD_DELIVERED, parameters);
+    const ids = new Set(recorded.map(({ id }) => id));
+    if (ids.size > 0) await this.database.query(RECORD_HEALTH, [recorded.map(({ webhookId }) => webhookId)]);
+    return delivered.map(({ delivery }) => ids.has(delivery.id));
+  }
+
+  private recordFailure(delivery: LeasedDelivery, attempt: AttemptRecord, state: DeliveryState): Promise<boolean> {
     return this.database.transaction(async (manager) => {
       // The endpoint first: the same order in every transaction, so that none waits for another in a circle.
       const endpoint = await this.endpoints.lock(manager, delivery.webhookId);
@@ -127,7 +172,7 @@ export class DeliveryQueue {
       [webhookId],
     );
     const before = row?.since ? row.since.getTime() / 1000 : null;
-    const health = nextEndpointHealth(before, state.kind === 'delivered', Date.parse(at) / 1000);
+    const health = nextEndpointHealth(before, false, Date.parse(at) / 1000);
     if (health.failingSince !== before) {
       const since = health.failingSince === null ? null : new Date(health.failingSince * 1000);
       await manager.query('UPDATE audit.webhook_endpoint SET failing_since = $2 WHERE id = $1', [webhookId, since]);

@@ -12,7 +12,7 @@ export class DeliverySettings {
   pollMs = 1_000;
   /** Attempts at once in this process, and to one endpoint: hanging receivers hold their own few places only. */
   maxAttempts = 512;
-  maxAttemptsPerEndpoint = 2;
+  maxAttemptsPerEndpoint = 4;
   /** Of the answer; nothing of it is kept. */
   maxAnswerBytes = 4 * 1024;
   /** What a stop waits for attempts under way; those left are made again by whoever comes next. */

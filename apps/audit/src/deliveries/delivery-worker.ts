@@ -1,9 +1,12 @@
+import { setTimeout as delay } from 'node:timers/promises';
 import { Clock, Logger, Metrics } from '@countersign/platform';
 import { Injectable, Optional, type BeforeApplicationShutdown, type OnApplicationBootstrap } from '@nestjs/common';
 import { countBy, DeliveryPace } from './delivery-pace';
 import { DeliveryQueue, type LeasedDelivery } from './delivery-queue';
 import { DeliverySender } from './delivery-sender';
 import { DeliverySettings } from './delivery-settings';
+
+const LOOK_APART_MS = 10;
 
 /** Sends what is due: many at once, few to one endpoint, each at least once. */
 @Injectable()
@@ -52,6 +55,8 @@ export class DeliveryWorker implements OnApplicationBootstrap, BeforeApplication
       const taken = await this.take();
       for (const delivery of taken) this.start(delivery);
       if (taken.length === 0) await this.rest();
+      // Places become free one by one: what is due is taken for all that did meanwhile.
+      await delay(LOOK_APART_MS);
     }
   }
 
