@@ -162,8 +162,8 @@ export function keyOf(...parts: string[]): string {
 
 export const sha256 = (text: string): string => createHash('sha256').update(text).digest('hex');
 
-/** More than the question for the address limit (some 200 bytes), less than that and the reservation (some 650). */
-const RESERVATION_BYTES = 450;
+/** More than the question for the address limit (some 200 bytes), less than a reservation (251). */
+const RESERVATION_BYTES = 240;
 
 /** Resolves when a reservation waits at a Redis that is frozen, by the bytes it has not read. Linux only. */
 export const reachesFrozenRedis = (port: number): Promise<void> =>

@@ -43,8 +43,8 @@ export class ReserveScript {
   /** @throws UnavailableError */
   async run(call: ReserveCall): Promise<{ answer: Answer; life: string }> {
     const first = await this.current();
-    const answer = await this.evaluate(first, call);
-    if (answer !== null) return { answer, life: first.life };
+    const [life, answer] = await Promise.all([this.lifeOf(first), this.evaluate(first, call)]);
+    if (answer !== null) return { answer, life };
     if (this.loaded === first) this.loaded = undefined;
     const second = await this.current();
     const late = await this.evaluate(second, call);
@@ -63,20 +63,31 @@ export class ReserveScript {
     );
   }
 
+  /** Asked for again now and then, in the same piece as the step that wants to know. */
+  private async lifeOf(known: Loaded): Promise<string> {
+    const now = performance.now();
+    if (now < known.askedAt + ASK_AGAIN_MS) return known.life;
+    known.askedAt = now;
+    try {
+      const life = lifeOf(await orUnavailable(this.client.info('server', 'replication')));
+      if (life !== known.life && this.loaded === known) this.loaded = undefined;
+      return life;
+    } catch (error) {
+      known.askedAt = -Infinity;
+      throw error;
+    }
+  }
+
   private async current(): Promise<Loaded> {
-    if (this.loaded !== undefined && performance.now() < this.loaded.askedAt + ASK_AGAIN_MS) return this.loaded;
+    if (this.loaded !== undefined) return this.loaded;
     this.loading ??= this.load().finally(() => (this.loading = undefined));
     this.loaded = await this.loading;
     return this.loaded;
   }
 
+  /** Never with the text of another life: a step that is on its way to that one would be taken in this one. */
   private async load(): Promise<Loaded> {
     const askedAt = performance.now();
-    const known = this.loaded;
-    if (known !== undefined) {
-      const info = await orUnavailable(this.client.info('server', 'replication'));
-      if (lifeOf(info) === known.life) return { ...known, askedAt };
-    }
     const text = `-- ${randomUUID()}${RESERVE}`;
     const transaction = this.client.multi().info('server', 'replication').script('LOAD', text).exec();
     const [info, sha] = transactionResults(await orUnavailable(transaction));
