@@ -130,8 +130,11 @@ async function closeHttp(app: NestFastifyApplication): Promise<void> {
   for (const until = performance.now() + LEAVE_MS; performance.now() < until && (await connections()) > 0;)
     await delay(LOOK_EVERY_MS);
   const cut = setTimeout(() => server.closeAllConnections(), FINISH_MS);
+  // What was under way, a stream of events above all, leaves its connection open when it ends.
+  const idle = setInterval(() => server.closeIdleConnections(), LOOK_EVERY_MS);
   await app.close();
   clearTimeout(cut);
+  clearInterval(idle);
 }
 
 function listeningUrl(app: NestFastifyApplication, host: string): string {
