@@ -1,5 +1,6 @@
 import type { RequestContract } from '@countersign/contracts';
-import { runInTrace, traceFromHeaders, UnavailableError, type Logger } from '@countersign/platform';
+import { carriedTraceId, UnavailableError, type CarriedTrace, type Logger } from '@countersign/platform';
+import type { RequestHandler } from './bus';
 import { within } from './deadline';
 import {
   NO_ID,
@@ -8,7 +9,6 @@ import {
   writeGatheredReply,
   writeOutcome,
   writeReply,
-  type CarriedTrace,
   type RequestItem,
 } from './envelope';
 
@@ -17,7 +17,7 @@ const SLOW_MS = 50;
 
 export interface Answering<In, Out> {
   contract: RequestContract<In, Out>;
-  handler: (input: In) => Promise<Out> | Out;
+  handler: RequestHandler<In, Out>;
   logger: Logger;
   /** A reply has fewer bytes. */
   maxBytes: number;
@@ -68,15 +68,14 @@ async function answerItem<In, Out>(item: RequestItem<In>, answering: Answering<I
     noteMalformed(input.problem);
     return writeErrorOutcome('malformed');
   }
-  const { traceparent, requestId } = item.trace ?? headers ?? {};
-  return runInTrace(traceFromHeaders(traceparent, requestId), async () => {
-    try {
-      return writeOutcome(await handler(input.value));
-    } catch (error) {
-      // What is merely not there yet is for the asker to report.
-      if (error instanceof UnavailableError) logger.debug('request not answered', { natsSubject });
-      else logger.error('request failed', { natsSubject, error });
-      return writeErrorOutcome('failed');
-    }
-  });
+  const carried = item.trace ?? headers ?? {};
+  try {
+    return writeOutcome(await handler(input.value, carried));
+  } catch (error) {
+    const traceId = carriedTraceId(carried);
+    // What is merely not there yet is for the asker to report.
+    if (error instanceof UnavailableError) logger.debug('request not answered', { natsSubject, traceId });
+    else logger.error('request failed', { natsSubject, traceId, error });
+    return writeErrorOutcome('failed');
+  }
 }

@@ -1,5 +1,5 @@
 import { AUDIT_STREAMS, eventSubject, type CloudEvent } from '@countersign/contracts';
-import { currentTrace, Logger, newTrace, runInTrace, UnavailableError } from '@countersign/platform';
+import { Logger, UnavailableError } from '@countersign/platform';
 import {
   auditStreamConformance,
   createTestDatabase,
@@ -7,7 +7,6 @@ import {
   generous,
   freePort,
   recordEvents,
-  Recorder,
   sqlQuery,
   startNats,
   startPostgres,
@@ -379,14 +378,16 @@ describe('JetStream alone', () => {
     ]);
   });
 
-  test('delivers a single event in the trace that it was published in', async () => {
+  test.each([
+    ['with a request id', { requestId: 'job-42' }, 'job-42'],
+    ['without', {}, ''],
+  ])('the message of a single event has its trace in the headers: %s', async (_, data, requestId) => {
     await start();
-    const traces = new Recorder<string>();
-    const handler = async (): Promise<void> => traces.add(currentTrace().traceId);
-    stream.consume({ stream: 'audit', durable: 'd', batchSize: 1, handler });
-    const trace = newTrace();
-    await runInTrace(trace, () => stream.append('audit', testEvent('1')));
-    expect(await traces.atLeast(1)).toEqual([trace.traceId]);
+    const traceparent = `00-${'a'.repeat(32)}-${'b'.repeat(16)}-01`;
+    await stream.append('audit', { ...testEvent('1'), traceparent, data });
+    const stored = await manager.streams.getMessage(AUDIT, { seq: 1 });
+    expect(stored?.header.get('traceparent')).toBe(traceparent);
+    expect(stored?.header.get('x-request-id')).toBe(requestId);
   });
 
   test('waits for the batch in work when it is closed, and leaves the rest to the next at once', async () => {

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import type { AnnouncementContract, RequestContract } from '@countersign/contracts';
-import type { DependencyName } from '@countersign/platform';
+import { traceparent, type CarriedTrace, type DependencyName, type Trace } from '@countersign/platform';
 import { z } from 'zod';
 
 /** Raised when the frame around the payloads changes; another version is refused, never guessed at. */
@@ -16,15 +16,18 @@ const REPLY_ERRORS = ['malformed', 'failed', 'too_large', 'alone'] as const;
 const MOST_TRACE = 256;
 
 const id = z.string().min(1).max(64);
-/** Absent from requests of older versions, whose trace stands in the headers. */
-const trace = { traceparent: z.string().max(MOST_TRACE).optional(), requestId: z.string().max(MOST_TRACE).optional() };
+/** Absent from requests that belong to no trace, and from those of older versions, whose trace stands in the headers. */
+const carriedTrace = {
+  traceparent: z.string().max(MOST_TRACE).optional(),
+  requestId: z.string().max(MOST_TRACE).optional(),
+};
 const requestEnvelope = z.discriminatedUnion('v', [
-  z.object({ v: z.literal(VERSION), id, ...trace, input: z.unknown() }),
+  z.object({ v: z.literal(VERSION), id, ...carriedTrace, input: z.unknown() }),
   z.object({
     v: z.literal(GATHERED_VERSION),
     id,
     items: z
-      .array(z.object({ ...trace, input: z.unknown().optional() }))
+      .array(z.object({ ...carriedTrace, input: z.unknown().optional() }))
       .min(1)
       .max(MOST_GATHERED),
   }),
@@ -36,12 +39,6 @@ const gatheredReplyEnvelope = z.union([
   z.object({ v: z.literal(GATHERED_VERSION), id: z.string(), items: z.array(z.object(outcome)) }),
 ]);
 const announcementEnvelope = z.object({ v: z.literal(VERSION), payload: z.unknown() });
-
-/** The trace of a request, as the headers `traceparent` and `x-request-id` would have it. */
-export interface CarriedTrace {
-  traceparent?: string | undefined;
-  requestId?: string | undefined;
-}
 
 /** `alone`: not answered in a message with others, to be asked by itself. */
 export type ReplyError = (typeof REPLY_ERRORS)[number];
@@ -76,9 +73,11 @@ function check<T>(value: unknown, schema: z.ZodType<T>): Read<T> {
   return { ok: false, problem: `${issue?.code ?? 'invalid'} at /${issue?.path.map(String).join('/') ?? ''}` };
 }
 
-/** A request of a message: the trace that it belongs to, and what is asked. */
-export const writeItem = (input: unknown, { traceparent, requestId }: CarriedTrace): string =>
-  JSON.stringify({ traceparent, requestId, input });
+/** A request of a message: the trace that it belongs to, if any, and what is asked. */
+export const writeItem = (input: unknown, trace: Trace | undefined): string =>
+  JSON.stringify(
+    trace === undefined ? { input } : { traceparent: traceparent(trace), requestId: trace.requestId, input },
+  );
 
 /** A message of one request. */
 export function writeRequest(item: string): { id: string; text: string } {
@@ -93,7 +92,7 @@ export function writeGathered(items: string[]): { id: string; text: string } {
 }
 
 export interface RequestItem<In> {
-  /** Absent from requests of older versions. */
+  /** Absent where the message does not have it. */
   trace: CarriedTrace | undefined;
   input: Read<In>;
 }
@@ -105,8 +104,8 @@ export function readRequest<In, Out>(contract: RequestContract<In, Out>, text: s
   const envelope = parse(text, requestEnvelope);
   if (!envelope.ok) return envelope;
   const { value } = envelope;
-  const itemOf = ({ traceparent, requestId, input }: CarriedTrace & { input?: unknown }) => ({
-    trace: traceparent === undefined ? undefined : { traceparent, requestId },
+  const itemOf = ({ traceparent: parent, requestId, input }: CarriedTrace & { input?: unknown }) => ({
+    trace: parent === undefined ? undefined : { traceparent: parent, requestId },
     input: check(input, contract.input),
   });
   if (value.v === VERSION) return { ok: true, value: { id: value.id, item: itemOf(value) } };

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { AUDIT_STREAMS, eventSubject, type AuditStreamName, type CloudEvent } from '@countersign/contracts';
-import { currentTrace, Gatherer, traceparent, UnavailableError, type Trace } from '@countersign/platform';
+import { Gatherer, UnavailableError } from '@countersign/platform';
 import { headers, type MsgHdrs } from '@nats-io/transport-node';
 import type { NatsLink } from './nats-link';
 import { NatsRequests } from './nats-requests';
@@ -15,7 +15,6 @@ const MOST_BYTES = 256 * 1024;
 interface Published {
   event: CloudEvent;
   text: string;
-  trace: Trace;
 }
 
 /** Publishes events to JetStream; those of one NATS subject that come while one is published go in one message. */
@@ -32,7 +31,7 @@ export class EventPublisher {
   async publish(stream: AuditStreamName, event: CloudEvent): Promise<void> {
     this.link.connection();
     const text = JSON.stringify(event);
-    await this.gathererOf(stream, event).add({ event, text, trace: currentTrace() }, Buffer.byteLength(text));
+    await this.gathererOf(stream, event).add({ event, text }, Buffer.byteLength(text));
   }
 
   /** Resolves when nothing is on its way any more. */
@@ -94,8 +93,9 @@ function headersOf(streamName: string, events: Published[]): MsgHdrs {
     result.set('content-type', 'application/cloudevents-batch+json');
   } else if (first !== undefined) {
     result.set('content-type', 'application/cloudevents+json');
-    result.set('traceparent', traceparent(first.trace));
-    result.set('x-request-id', first.trace.requestId);
+    const { traceparent, data } = first.event;
+    if (traceparent !== undefined) result.set('traceparent', traceparent);
+    if (typeof data['requestId'] === 'string') result.set('x-request-id', data['requestId']);
   }
   return result;
 }

@@ -1,14 +1,7 @@
 import type { AnnouncementContract, RequestContract } from '@countersign/contracts';
-import {
-  currentTrace,
-  runInTrace,
-  traceFromHeaders,
-  traceparent,
-  UnavailableError,
-  type Logger,
-} from '@countersign/platform';
+import { UnavailableError, type Logger, type Trace } from '@countersign/platform';
 import { answerMessage } from './answer-message';
-import { Bus } from './bus';
+import { Bus, type RequestHandler } from './bus';
 import { within } from './deadline';
 import { ownerOf, readAnnouncement, readReply, writeAnnouncement, writeItem, writeRequest } from './envelope';
 
@@ -34,17 +27,14 @@ export class InProcessBus extends Bus {
     super();
   }
 
-  async request<In, Out>(contract: RequestContract<In, Out>, input: In): Promise<Out> {
+  async request<In, Out>(contract: RequestContract<In, Out>, input: In, trace?: Trace): Promise<Out> {
     const { natsSubject, timeoutMs } = contract;
     const unavailable = (problem: string): UnavailableError =>
       new UnavailableError(ownerOf(natsSubject), { cause: new Error(`${natsSubject}: ${problem}`) });
     const servers = this.servers.get(natsSubject) ?? [];
     const server = servers[this.turn++ % servers.length];
     if (server === undefined || this.closed) throw unavailable('nobody answers');
-    const trace = currentTrace();
-    const { id, text } = writeRequest(
-      writeItem(input, { traceparent: traceparent(trace), requestId: trace.requestId }),
-    );
+    const { id, text } = writeRequest(writeItem(input, trace));
     const replyText = await within(timeoutMs, server(text)).catch((error: unknown) => {
       throw unavailable(error instanceof Error ? error.message : 'failed');
     });
@@ -53,7 +43,7 @@ export class InProcessBus extends Bus {
     return reply.value;
   }
 
-  serve<In, Out>(contract: RequestContract<In, Out>, handler: (input: In) => Promise<Out> | Out): void {
+  serve<In, Out>(contract: RequestContract<In, Out>, handler: RequestHandler<In, Out>): void {
     const { natsSubject } = contract;
     const noteMalformed = (problem: string): void => this.noteMalformed(natsSubject, problem);
     const answering = { contract, handler, logger: this.logger, maxBytes: Infinity, noteMalformed };
@@ -64,7 +54,7 @@ export class InProcessBus extends Bus {
     const { natsSubject } = contract;
     const text = writeAnnouncement(payload);
     for (const listener of this.listeners.get(natsSubject) ?? []) {
-      inChildTrace(() => setImmediate(() => void listener(text)));
+      setImmediate(() => void listener(text));
     }
   }
 
@@ -93,10 +83,4 @@ export class InProcessBus extends Bus {
     this.malformed += 1;
     this.logger.warn('malformed message', { natsSubject, problem, malformedSoFar: this.malformed });
   }
-}
-
-/** The same trace and request id in a span of their own, as a message's headers would carry them. */
-function inChildTrace<T>(work: () => T): T {
-  const trace = currentTrace();
-  return runInTrace(traceFromHeaders(traceparent(trace), trace.requestId), work);
 }

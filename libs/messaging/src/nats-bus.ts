@@ -1,16 +1,8 @@
 import type { AnnouncementContract, RequestContract } from '@countersign/contracts';
-import {
-  currentTrace,
-  Gatherer,
-  runInTrace,
-  traceFromHeaders,
-  traceparent,
-  UnavailableError,
-  type Logger,
-} from '@countersign/platform';
-import { headers, type Msg, type MsgHdrs, type NatsConnection, type Subscription } from '@nats-io/transport-node';
+import { Gatherer, UnavailableError, type CarriedTrace, type Logger, type Trace } from '@countersign/platform';
+import { type Msg, type NatsConnection, type Subscription } from '@nats-io/transport-node';
 import { answerMessage } from './answer-message';
-import { Bus } from './bus';
+import { Bus, type RequestHandler } from './bus';
 import { within } from './deadline';
 import {
   MOST_GATHERED,
@@ -22,7 +14,6 @@ import {
   writeGathered,
   writeItem,
   writeRequest,
-  type CarriedTrace,
 } from './envelope';
 import type { NatsLink } from './nats-link';
 import { NatsRequests } from './nats-requests';
@@ -40,16 +31,7 @@ interface Asked {
   due: number;
 }
 
-/** The trace of the work at hand, as headers of a message. */
-function traceHeaders(): MsgHdrs {
-  const trace = currentTrace();
-  const result = headers();
-  result.set('traceparent', traceparent(trace));
-  result.set('x-request-id', trace.requestId);
-  return result;
-}
-
-/** The trace that a message came with, if it did. */
+/** The trace in the headers of a request, where older versions have it. */
 function traceOf({ headers: given }: Msg): CarriedTrace {
   if (given === undefined) return {};
   return { traceparent: given.get('traceparent'), requestId: given.get('x-request-id') };
@@ -74,16 +56,15 @@ export class NatsBus extends Bus {
     link.join();
   }
 
-  async request<In, Out>(contract: RequestContract<In, Out>, input: In): Promise<Out> {
+  async request<In, Out>(contract: RequestContract<In, Out>, input: In, trace?: Trace): Promise<Out> {
     this.link.connection();
-    const trace = currentTrace();
-    const item = writeItem(input, { traceparent: traceparent(trace), requestId: trace.requestId });
+    const item = writeItem(input, trace);
     if (contract.gathers !== true) return this.askAlone(contract, item, contract.timeoutMs);
     const asked = { item, due: performance.now() + contract.timeoutMs };
     return this.gathererOf(contract).add(asked, Buffer.byteLength(item)) as Promise<Out>;
   }
 
-  serve<In, Out>(contract: RequestContract<In, Out>, handler: (input: In) => Promise<Out> | Out): void {
+  serve<In, Out>(contract: RequestContract<In, Out>, handler: RequestHandler<In, Out>): void {
     const { natsSubject } = contract;
     this.listen(natsSubject, ownerOf(natsSubject), async (message, connection) => {
       const text = await answerMessage(message.string(), {
@@ -100,7 +81,7 @@ export class NatsBus extends Bus {
 
   publish<T>(contract: AnnouncementContract<T>, payload: T): void {
     try {
-      this.link.connection().publish(contract.natsSubject, writeAnnouncement(payload), { headers: traceHeaders() });
+      this.link.connection().publish(contract.natsSubject, writeAnnouncement(payload));
     } catch (error) {
       this.logger.warn('announcement not sent', { natsSubject: contract.natsSubject, reason: String(error) });
     }
@@ -109,8 +90,7 @@ export class NatsBus extends Bus {
   subscribe<T>(contract: AnnouncementContract<T>, handler: (payload: T) => Promise<void> | void): void {
     this.listen(contract.natsSubject, undefined, async (message) => {
       const payload = readAnnouncement(contract, message.string());
-      const { traceparent: parent, requestId } = traceOf(message);
-      if (payload.ok) await runInTrace(traceFromHeaders(parent, requestId), async () => handler(payload.value));
+      if (payload.ok) await handler(payload.value);
       else this.noteMalformed(contract.natsSubject, payload.problem);
     });
   }

@@ -1,6 +1,6 @@
 import { setImmediate, setTimeout as delay } from 'node:timers/promises';
 import { AUDIT_STREAMS } from '@countersign/contracts';
-import { traceFromHeaders, runInTrace, type Logger } from '@countersign/platform';
+import type { Logger } from '@countersign/platform';
 import {
   AckPolicy,
   DeliverPolicy,
@@ -146,8 +146,7 @@ export class NatsConsumer {
     const { batchSize, handler, stream, durable } = this.options;
     try {
       // More than one round only for a message that has more events than a batch.
-      for (let from = 0; from < events.length; from += batchSize)
-        await inTraceOf(messages, () => handler(events.slice(from, from + batchSize)));
+      for (let from = 0; from < events.length; from += batchSize) await handler(events.slice(from, from + batchSize));
       messages.forEach((message) => message.ack());
       this.failures = 0;
     } catch (error) {
@@ -203,14 +202,6 @@ function* parts(messages: ReadMessage[], size: number): Generator<ReadMessage[]>
     count += read.events.length;
   }
   if (part.length > 0) yield part;
-}
-
-/** A batch of one goes on in the trace that its event was published in. */
-function inTraceOf<T>(messages: JsMsg[], work: () => T): T {
-  const [first, ...others] = messages;
-  if (first === undefined || others.length > 0) return work();
-  const { headers } = first;
-  return runInTrace(traceFromHeaders(headers?.get('traceparent'), headers?.get('x-request-id')), work);
 }
 
 const nothingMore = Symbol();

@@ -13,6 +13,7 @@ import { Reflector } from '@nestjs/core';
 import type { FastifyRequest } from 'fastify';
 import { BoundTokens } from './bound-tokens';
 import { ProblemError } from './problem';
+import type { Trace } from './trace';
 import { ServiceConfig } from './variables';
 
 const ACCESS = 'countersign:access';
@@ -24,11 +25,19 @@ export const Public = (): CustomDecorator => SetMetadata(ACCESS, 'public' satisf
 /** Opens a route or a controller to callers who may do this on `countersign:*`. */
 export const RequireAction = (action: AdminAction): CustomDecorator => SetMetadata(ACCESS, action);
 
-/** Who makes the call: `bootstrap`, or the `sub` of the access token. */
-export const Author = createParamDecorator((_: unknown, context: ExecutionContext): string => {
-  const author = authors.get(context.switchToHttp().getRequest<FastifyRequest>());
-  if (author === undefined) throw new Error('@Author() on a route without @RequireAction()');
-  return author;
+/** Who makes a call, and in which trace. */
+export interface Caller {
+  /** `bootstrap`, or the `sub` of the access token; of what nobody called for: `system`, `directory`. */
+  author: string;
+  trace: Trace;
+}
+
+/** The caller of a route with `@RequireAction()`. */
+export const Caller = createParamDecorator((_: unknown, context: ExecutionContext): Caller => {
+  const request = context.switchToHttp().getRequest<FastifyRequest>();
+  const author = authors.get(request);
+  if (author === undefined) throw new Error('@Caller() on a route without @RequireAction()');
+  return { author, trace: request.trace };
 });
 
 const authors = new WeakMap<FastifyRequest, string>();

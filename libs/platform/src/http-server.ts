@@ -6,7 +6,7 @@ import { FastifyAdapter } from '@nestjs/platform-fastify';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { Metrics } from './metrics';
 import { ProblemError, isOAuthPath } from './problem';
-import { newTrace, runInTrace, type Trace } from './trace';
+import { newTrace } from './trace';
 
 export interface HttpServerOptions {
   /** Addresses and ranges whose `X-Forwarded-For` counts. */
@@ -90,11 +90,10 @@ function answerClientError(error: Error & { code?: string }, socket: Socket): vo
  */
 export function createHttpServer({ trustedProxies, isSecure, metrics, isStopping }: HttpServerOptions): FastifyAdapter {
   const headers = isSecure ? { ...HEADERS, ...HSTS } : HEADERS;
-  const begin = (request: FastifyRequest, reply: FastifyReply): Trace => {
-    const trace = newTrace(request.headers['x-request-id']);
-    void reply.headers(headers).header('x-request-id', trace.requestId);
+  const begin = (request: FastifyRequest, reply: FastifyReply): void => {
+    request.trace = newTrace(request.headers['x-request-id']);
+    void reply.headers(headers).header('x-request-id', request.trace.requestId);
     if (isStopping()) void reply.header('connection', 'close');
-    return trace;
   };
   const adapter = new FastifyAdapter({
     bodyLimit: MAX_BODY_BYTES,
@@ -110,18 +109,20 @@ export function createHttpServer({ trustedProxies, isSecure, metrics, isStopping
     clientErrorHandler: answerClientError,
     // A path that cannot be decoded: the router refuses it before any hook runs, and would quote it.
     frameworkErrors: (_error: Error, request: FastifyRequest, reply: FastifyReply) => {
-      const { traceId } = begin(request, reply);
+      begin(request, reply);
       const problem = new ProblemError('malformed-request', 'The path cannot be read.');
       void reply
         .code(problem.status)
         .type('application/problem+json')
-        .send(JSON.stringify(problem.body(traceId)));
+        .send(JSON.stringify(problem.body(request.trace.traceId)));
     },
   });
   const server = adapter.getInstance();
   readBodies(server);
+  server.decorateRequest('trace');
   server.addHook('onRequest', (request: FastifyRequest, reply: FastifyReply, done: () => void) => {
-    runInTrace(begin(request, reply), done);
+    begin(request, reply);
+    done();
   });
   server.addHook('onResponse', (request: FastifyRequest, reply: FastifyReply, done: () => void) => {
     const route = request.routeOptions.url ?? 'unmatched';

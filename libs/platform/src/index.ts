@@ -1,4 +1,4 @@
-export { AdminAccess, AdminGuard, Author, Public, RequireAction } from './admin.guard';
+export { AdminAccess, AdminGuard, Caller, Public, RequireAction } from './admin.guard';
 export { Clock } from './clock';
 export { createEvent, subjectText, uuidV7, type EventInput } from './event';
 export { Gatherer, type GathererOptions } from './gatherer';
@@ -13,7 +13,7 @@ export { endOnConfigError, runService } from './run';
 export { SealError, derivePurposeKey, ed25519Key, seal, unseal, type SealPurpose } from './seal';
 export { startService, type Provided, type RunningService, type ServiceOptions } from './service';
 export { pooledRandom } from './pooled-random';
-export { currentTrace, newTrace, runInTrace, traceFromHeaders, traceparent, type Trace } from './trace';
+export { carriedTraceId, newTrace, traceFromHeaders, traceparent, type CarriedTrace, type Trace } from './trace';
 export {
   ConfigError,
   ServiceConfig,

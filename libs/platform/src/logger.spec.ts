@@ -1,20 +1,10 @@
-import { Logger, newTrace, runInTrace } from './index';
+import { Logger } from './index';
 
 function lines(work: (logger: Logger) => void): Record<string, unknown>[] {
   const written: string[] = [];
   work(new Logger('probe', 'debug', (line) => void written.push(line)));
   return written.map((line) => JSON.parse(line) as Record<string, unknown>);
 }
-
-it('a line names the trace of its work, and none where there is none to look for', () => {
-  const trace = newTrace();
-  const [within, outside] = lines((logger) => {
-    runInTrace(trace, () => logger.info('within'));
-    logger.info('outside');
-  });
-  expect(within?.['traceId']).toBe(trace.traceId);
-  expect(outside).not.toHaveProperty('traceId');
-});
 
 it.each([
   ['a line end', 'x\n{"level":"error","msg":"forged"}'],

@@ -1,12 +1,11 @@
 import { scrubTokens } from '@countersign/tokens';
 import { LoggerService } from '@nestjs/common';
 import { pino, stdTimeFunctions, type Level } from 'pino';
-import { traceInForce } from './trace';
 
 export type LogFields = Record<string, unknown>;
 
 /**
- * One JSON object a line on standard output, with the trace it belongs to if any. Whatever looks like a token or a secret
+ * One JSON object a line on standard output. Whatever looks like a token or a secret
  * is struck out of the finished line, so that no field, message or stack can carry one.
  */
 export class Logger implements LoggerService {
@@ -19,10 +18,6 @@ export class Logger implements LoggerService {
         base: { service },
         timestamp: stdTimeFunctions.isoTime,
         formatters: { level: (label) => ({ level: label }) },
-        mixin: () => {
-          const trace = traceInForce();
-          return trace === undefined ? {} : { traceId: trace.traceId };
-        },
       },
       { write: (line) => write(scrubTokens(line)) },
     );

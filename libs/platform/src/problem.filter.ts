@@ -4,7 +4,6 @@ import type { FastifyReply, FastifyRequest } from 'fastify';
 import { Logger } from './logger';
 import { ProblemError, isOAuthPath } from './problem';
 import { UnavailableError } from './resource';
-import { currentTrace } from './trace';
 
 const BY_STATUS: Record<number, ProblemCode> = {
   400: 'malformed-request',
@@ -46,10 +45,10 @@ export class ProblemFilter implements ExceptionFilter {
 
   catch(error: unknown, host: ArgumentsHost): void {
     const problem = asProblem(error);
-    this.log(error, problem);
     const http = host.switchToHttp();
-    const { method, url } = http.getRequest<FastifyRequest>();
-    const { traceId } = currentTrace();
+    const { method, url, trace } = http.getRequest<FastifyRequest>();
+    const { traceId } = trace;
+    this.log(error, problem, traceId);
     const isOAuth = method === 'POST' && isOAuthPath(url) && problem.code !== 'not-found';
     void http
       .getResponse<FastifyReply>()
@@ -59,9 +58,9 @@ export class ProblemFilter implements ExceptionFilter {
       .send(JSON.stringify(isOAuth ? oauthBody(problem, traceId) : problem.body(traceId)));
   }
 
-  private log(error: unknown, { code }: ProblemError): void {
+  private log(error: unknown, { code }: ProblemError, traceId: string): void {
     if (error instanceof UnavailableError)
-      this.logger.warn('a dependency does not answer', { reason: error.message, cause: String(error.cause) });
-    else if (code === 'internal') this.logger.error('request failed', { error });
+      this.logger.warn('a dependency does not answer', { traceId, reason: error.message, cause: String(error.cause) });
+    else if (code === 'internal') this.logger.error('request failed', { traceId, error });
   }
 }

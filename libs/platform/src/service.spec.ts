@@ -4,7 +4,15 @@ import { connect } from 'node:net';
 import { setTimeout as delay } from 'node:timers/promises';
 import { Controller, Get, Module, Post, Req } from '@nestjs/common';
 import type { FastifyRequest } from 'fastify';
-import { AdminAccess, Logger, Public, ServiceConfig, startService, type RunningService } from './index';
+import {
+  AdminAccess,
+  Logger,
+  Public,
+  ServiceConfig,
+  startService,
+  UnavailableError,
+  type RunningService,
+} from './index';
 
 @Controller()
 class Probe {
@@ -15,6 +23,18 @@ class Probe {
   @Get('slow')
   slow(): Promise<object> {
     return delay(100, {});
+  }
+
+  @Public()
+  @Get('fault')
+  fault(): void {
+    throw new Error('ours');
+  }
+
+  @Public()
+  @Get('lost')
+  lost(): void {
+    throw new UnavailableError('postgres');
   }
 
   @Public()
@@ -33,6 +53,8 @@ class NoAccess extends AdminAccess {
   isRevoked = async () => false;
 }
 
+const lines: string[] = [];
+
 function start(env: Record<string, string> = {}): Promise<RunningService> {
   const config = new ServiceConfig({
     COUNTERSIGN_PUBLIC_URL: 'https://sts.test',
@@ -41,7 +63,7 @@ function start(env: Record<string, string> = {}): Promise<RunningService> {
     COUNTERSIGN_ADMIN_TOKEN: randomBytes(32).toString('hex'),
     ...env,
   });
-  const logger = new Logger('probe', 'silent');
+  const logger = new Logger('probe', 'warn', (line) => void lines.push(line));
   return startService({
     name: 'probe',
     config,
@@ -128,6 +150,18 @@ it.each<[string, number, string, string]>([
     error_description: expect.any(String),
     trace_id: expect.stringMatching(/^[0-9a-f]{32}$/),
   });
+});
+
+it.each([
+  ['/fault', 500],
+  ['/lost', 503],
+])('the log line of a request that failed has the trace id that its caller was told: %s', async (path, status) => {
+  const answers = await Promise.all([fetch(service.url + path), fetch(service.url + path)]);
+  const told = await Promise.all(answers.map(async (answer) => ((await answer.json()) as { traceId: string }).traceId));
+  expect(answers.map((answer) => answer.status)).toEqual([status, status]);
+  expect(new Set(told).size).toBe(2);
+  const logged = lines.map((line) => (JSON.parse(line) as { traceId?: string }).traceId);
+  expect(logged).toEqual(expect.arrayContaining(told));
 });
 
 it.each([

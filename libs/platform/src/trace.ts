@@ -1,4 +1,3 @@
-import { AsyncLocalStorage } from 'node:async_hooks';
 import { randomUUID } from 'node:crypto';
 import { pooledRandom } from './pooled-random';
 
@@ -9,7 +8,18 @@ export interface Trace {
   requestId: string;
 }
 
-const storage = new AsyncLocalStorage<Trace>();
+declare module 'fastify' {
+  interface FastifyRequest {
+    /** Where the request belongs; createHttpServer sees to it. */
+    trace: Trace;
+  }
+}
+
+/** A trace on its way between our services, as the headers `traceparent` and `x-request-id` would have it. */
+export interface CarriedTrace {
+  traceparent?: string | undefined;
+  requestId?: string | undefined;
+}
 
 const SAFE_REQUEST_ID = /^[\w.:+/=@-]{1,128}$/;
 const TRACEPARENT = /^00-([0-9a-f]{32})-([0-9a-f]{16})-[0-9a-f]{2}$/;
@@ -23,21 +33,16 @@ export function newTrace(requestId?: unknown): Trace {
   };
 }
 
-/** The trace of the work at hand, if it has one. */
-export const traceInForce = (): Trace | undefined => storage.getStore();
-
-/** The trace of the work at hand; a new one outside of any. */
-export const currentTrace = (): Trace => storage.getStore() ?? newTrace();
-
-/** Runs work, and all that it awaits, within a trace. */
-export const runInTrace = <T>(trace: Trace, work: () => T): T => storage.run(trace, work);
-
 /** The `traceparent` header (W3C Trace Context §3.2) of a trace, always sampled. */
 export const traceparent = (trace: Trace): string => `00-${trace.traceId}-${trace.spanId}-01`;
 
-/** Continues the trace of another of our services from its message headers. */
-export function traceFromHeaders(traceparentHeader: string | undefined, requestId: string | undefined): Trace {
-  const [, traceId] = TRACEPARENT.exec(traceparentHeader ?? '') ?? [];
-  const trace = newTrace(requestId);
+/** The trace id that was carried, when there is one. */
+export const carriedTraceId = (carried: CarriedTrace): string | undefined =>
+  TRACEPARENT.exec(carried.traceparent ?? '')?.[1];
+
+/** Continues the trace of another of our services, in a span of its own; a new one when none was carried. */
+export function traceFromHeaders(carried: CarriedTrace): Trace {
+  const trace = newTrace(carried.requestId);
+  const traceId = carriedTraceId(carried);
   return traceId === undefined ? trace : { ...trace, traceId };
 }

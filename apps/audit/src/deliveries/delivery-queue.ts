@@ -1,5 +1,5 @@
 import type { CloudEvent, WebhookAnswer } from '@countersign/contracts';
-import { Gatherer } from '@countersign/platform';
+import { Gatherer, newTrace } from '@countersign/platform';
 import { nextEndpointHealth, type DeliveryState } from '@countersign/webhooks';
 import { Injectable } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
@@ -182,6 +182,7 @@ export class DeliveryQueue {
 
   private async disable(manager: EntityManager, { webhookId, url }: LeasedDelivery, reason: DisabledReason) {
     await this.endpoints.disable(manager, webhookId, reason);
-    await this.events.record({ action: 'disabled', webhookId, url, author: 'system', details: { reason } });
+    const caller = { author: 'system', trace: newTrace() };
+    await this.events.record({ action: 'disabled', webhookId, url, caller, details: { reason } });
   }
 }

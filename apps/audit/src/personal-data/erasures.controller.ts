@@ -1,5 +1,5 @@
 import type { ErasureAnswer } from '@countersign/contracts';
-import { Author, RequireAction, jsonBody, parseBody } from '@countersign/platform';
+import { Caller, RequireAction, jsonBody, parseBody } from '@countersign/platform';
 import { Body, Controller, HttpCode, Post } from '@nestjs/common';
 import { ApiBearerAuth, ApiOkResponse, ApiOperation, ApiTags } from '@nestjs/swagger';
 import { z } from 'zod';
@@ -19,7 +19,7 @@ export class ErasuresController {
   @ApiOperation({ summary: 'Make the personal data of a subject unreadable in all events so far' })
   @jsonBody(erasureSchema)
   @ApiOkResponse({ description: 'How many events were readable until now', standardSchema: answerSchema })
-  erase(@Body() body: unknown, @Author() author: string): Promise<ErasureAnswer> {
-    return this.erasures.erase(parseBody(erasureSchema, body), author);
+  erase(@Body() body: unknown, @Caller() caller: Caller): Promise<ErasureAnswer> {
+    return this.erasures.erase(parseBody(erasureSchema, body), caller);
   }
 }

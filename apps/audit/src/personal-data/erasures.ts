@@ -1,6 +1,6 @@
 import { forgetSubject, type ErasureAnswer } from '@countersign/contracts';
 import { AuditStream, Bus } from '@countersign/messaging';
-import { createEvent, currentTrace } from '@countersign/platform';
+import { createEvent, type Caller } from '@countersign/platform';
 import { Injectable } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
 import { z } from 'zod';
@@ -44,11 +44,11 @@ export class Erasures {
    * when it rejects is done by the next call.
    * @throws UnavailableError
    */
-  async erase(erasure: Erasure, author: string): Promise<ErasureAnswer> {
+  async erase(erasure: Erasure, caller: Caller): Promise<ErasureAnswer> {
     const { issuer, subject } = erasure;
     const ring = await this.keys.ring();
-    await this.bus.request(forgetSubject, { issuer, subject });
-    const answer = await this.database.transaction((manager) => this.deleteKeys(manager, ring, erasure, author), LIMIT);
+    await this.bus.request(forgetSubject, { issuer, subject }, caller.trace);
+    const answer = await this.database.transaction((manager) => this.deleteKeys(manager, ring, erasure, caller), LIMIT);
     await this.stream.dropConsumed();
     return answer;
   }
@@ -57,7 +57,7 @@ export class Erasures {
     manager: EntityManager,
     ring: KeyRing,
     { issuer, subject, reason }: Erasure,
-    author: string,
+    caller: Caller,
   ): Promise<ErasureAnswer> {
     // No event may be on its way into the trail with a key that is about to go.
     await manager.query(TRAIL_LOCK);
@@ -65,18 +65,17 @@ export class Erasures {
     const [row] = await manager.query<ErasureAnswer[]>(DELETE_KEYS, [[...verified, ...unverified]]);
     const erased = row?.erased ?? 0;
     const subjectId = verified[0]?.toString('base64url') ?? '';
-    await this.record({ issuer, subjectId, reason, author, erased });
+    await this.record({ issuer, subjectId, reason, erased }, caller);
     return { erased };
   }
 
-  private record(details: Record<string, unknown>): Promise<void> {
-    const trace = currentTrace();
+  private record(details: Record<string, unknown>, { author, trace }: Caller): Promise<void> {
     const { traceId, requestId } = trace;
     const event = createEvent({
       type: 'dev.countersign.audit.erased.v1',
       source: this.config.publicUrl,
       subject: null,
-      data: { outcome: 'erased', ...details, traceId, requestId },
+      data: { outcome: 'erased', ...details, author, traceId, requestId },
       trace,
     });
     return this.stream.append('audit', event);

@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import type { RotatedSecretAnswer, WebhookAnswer } from '@countersign/contracts';
-import { Clock, ProblemError, uuidV7 } from '@countersign/platform';
+import { Clock, ProblemError, uuidV7, type Caller } from '@countersign/platform';
 import { generateSecret } from '@countersign/webhooks';
 import { Injectable } from '@nestjs/common';
 import { AuditDatabase } from '../database';
@@ -28,7 +28,7 @@ export class EndpointAdmin {
   ) {}
 
   /** @throws ProblemError 422 when the URL may not be called or its receiver does not agree; UnavailableError */
-  async create(wanted: NewEndpoint, author: string): Promise<WebhookAnswer> {
+  async create(wanted: NewEndpoint, caller: Caller): Promise<WebhookAnswer> {
     this.check.url(wanted.url);
     const endpoint = { ...wanted, maxPerSecond: await this.check.handshake(wanted) };
     const now = this.clock.now();
@@ -37,25 +37,25 @@ export class EndpointAdmin {
     const { url, ...settings } = endpoint;
     return this.database.transaction(async (manager) => {
       const answer = await this.store.insert(manager, { ...endpoint, id, secret, createdAt: new Date(now) });
-      await this.events.record({ action: 'created', webhookId: id, url, author, details: settings });
+      await this.events.record({ action: 'created', webhookId: id, url, caller, details: settings });
       return { ...answer, secret };
     });
   }
 
   /** @throws ProblemError 404, 422 when the receiver does not agree any more; UnavailableError */
-  async update(id: string, wanted: EndpointChanges, author: string): Promise<WebhookAnswer> {
+  async update(id: string, wanted: EndpointChanges, caller: Caller): Promise<WebhookAnswer> {
     const changes = await this.agreed(id, wanted);
     return this.database.transaction(async (manager) => {
       const before = await this.lock(manager, id);
       await this.store.update(manager, id, changes);
       const action = changes.disabled === true && !before.disabled ? 'disabled' : 'updated';
-      await this.events.record({ action, webhookId: id, url: before.url, author, details: { ...changes } });
+      await this.events.record({ action, webhookId: id, url: before.url, caller, details: { ...changes } });
       return await this.lock(manager, id);
     });
   }
 
   /** @throws ProblemError 404; UnavailableError */
-  rotateSecret(id: string, author: string): Promise<RotatedSecretAnswer> {
+  rotateSecret(id: string, caller: Caller): Promise<RotatedSecretAnswer> {
     const secret = generateSecret(randomBytes(SECRET_BYTES));
     const previousExpiresAt = new Date(this.clock.now() + OVERLAP_MS);
     const previousSecretExpiresAt = previousExpiresAt.toISOString();
@@ -63,26 +63,26 @@ export class EndpointAdmin {
       const { url } = await this.lock(manager, id);
       await this.store.rotateSecret(manager, id, { secret, previousExpiresAt });
       const details = { previousSecretExpiresAt };
-      await this.events.record({ action: 'rotated', webhookId: id, url, author, details });
+      await this.events.record({ action: 'rotated', webhookId: id, url, caller, details });
       return { secret, previousSecretExpiresAt };
     });
   }
 
   /** @throws ProblemError 404; UnavailableError */
-  delete(id: string, author: string): Promise<void> {
+  delete(id: string, caller: Caller): Promise<void> {
     return this.database.transaction(async (manager) => {
       const { url } = await this.lock(manager, id);
       await this.store.delete(manager, id);
-      await this.events.record({ action: 'deleted', webhookId: id, url, author });
+      await this.events.record({ action: 'deleted', webhookId: id, url, caller });
     });
   }
 
   /** Sends an event of its own through the whole way, the trail included. @throws ProblemError 404, 409, 422 */
-  async test(id: string, author: string): Promise<{ eventId: string }> {
+  async test(id: string, caller: Caller): Promise<{ eventId: string }> {
     const endpoint = await this.find(id);
     if (endpoint.disabled) throw new ProblemError('conflict', 'The webhook is disabled.');
     this.check.url(endpoint.url);
-    const event = await this.events.record({ action: 'test', webhookId: id, url: endpoint.url, author });
+    const event = await this.events.record({ action: 'test', webhookId: id, url: endpoint.url, caller });
     return { eventId: event.id };
   }
 

@@ -1,6 +1,6 @@
 import type { CloudEvent, EventType } from '@countersign/contracts';
 import { AuditStream } from '@countersign/messaging';
-import { createEvent, currentTrace } from '@countersign/platform';
+import { createEvent, type Caller } from '@countersign/platform';
 import { Injectable } from '@nestjs/common';
 import { AuditConfig } from '../config';
 
@@ -11,7 +11,7 @@ export interface EndpointActivity {
   webhookId: string;
   url: string;
   /** Who did it; `system` for what receivers brought about. */
-  author: string;
+  caller: Caller;
   details?: Record<string, unknown>;
 }
 
@@ -33,8 +33,8 @@ export class EndpointEvents {
   ) {}
 
   /** Resolves with the event when the stream has acknowledged it. Throws UnavailableError. */
-  async record({ action, webhookId, url, author, details }: EndpointActivity): Promise<CloudEvent> {
-    const trace = currentTrace();
+  async record({ action, webhookId, url, caller, details }: EndpointActivity): Promise<CloudEvent> {
+    const { author, trace } = caller;
     // Only the host: the rest of a webhook's URL often is a secret of its owner.
     const data = { webhookId, host: new URL(url).host, author, ...details, traceId: trace.traceId };
     const event = createEvent({

@@ -1,5 +1,5 @@
 import type { DeliveryAnswer, Page, RotatedSecretAnswer, WebhookAnswer } from '@countersign/contracts';
-import { Author, RequireAction, jsonBody, parseBody } from '@countersign/platform';
+import { Caller, RequireAction, jsonBody, parseBody } from '@countersign/platform';
 import { Body, Controller, Delete, Get, Header, HttpCode, Patch, Post, Query, Res } from '@nestjs/common';
 import {
   ApiAcceptedResponse,
@@ -48,10 +48,10 @@ export class WebhooksController {
   @ApiCreatedResponse({ description: 'Registered', standardSchema: newEndpointAnswerSchema })
   async create(
     @Body() body: unknown,
-    @Author() author: string,
+    @Caller() caller: Caller,
     @Res({ passthrough: true }) reply: FastifyReply,
   ): Promise<WebhookAnswer> {
-    const answer = await this.admin.create(parseBody(newEndpointSchema, body), author);
+    const answer = await this.admin.create(parseBody(newEndpointSchema, body), caller);
     void reply.header('location', `/v1/webhooks/${answer.id}`).header('cache-control', 'no-store');
     return answer;
   }
@@ -74,16 +74,16 @@ export class WebhooksController {
   @ApiOperation({ summary: 'Change the filter, disable or enable' })
   @jsonBody(endpointChangesSchema)
   @ApiOkResponse({ description: 'Changed', standardSchema: endpointAnswerSchema })
-  update(@Id() id: string, @Body() body: unknown, @Author() author: string): Promise<WebhookAnswer> {
-    return this.admin.update(id, parseBody(endpointChangesSchema, body), author);
+  update(@Id() id: string, @Body() body: unknown, @Caller() caller: Caller): Promise<WebhookAnswer> {
+    return this.admin.update(id, parseBody(endpointChangesSchema, body), caller);
   }
 
   @Delete(':id')
   @HttpCode(204)
   @ApiOperation({ summary: 'Delete a webhook with its deliveries' })
   @ApiNoContentResponse({ description: 'Deleted' })
-  delete(@Id() id: string, @Author() author: string): Promise<void> {
-    return this.admin.delete(id, author);
+  delete(@Id() id: string, @Caller() caller: Caller): Promise<void> {
+    return this.admin.delete(id, caller);
   }
 
   @Get(':id/deliveries')
@@ -102,8 +102,8 @@ export class WebhooksController {
   @Header('cache-control', 'no-store')
   @ApiOperation({ summary: 'Replace the secret; the one before is good for another day' })
   @ApiOkResponse({ description: 'The new secret, shown in this answer only', standardSchema: rotatedSecretSchema })
-  rotateSecret(@Id() id: string, @Author() author: string): Promise<RotatedSecretAnswer> {
-    return this.admin.rotateSecret(id, author);
+  rotateSecret(@Id() id: string, @Caller() caller: Caller): Promise<RotatedSecretAnswer> {
+    return this.admin.rotateSecret(id, caller);
   }
 
   @Post(':id/recover')
@@ -123,7 +123,7 @@ export class WebhooksController {
   @HttpCode(202)
   @ApiOperation({ summary: 'Deliver a test event' })
   @ApiAcceptedResponse({ description: 'On its way', standardSchema: z.object({ eventId: z.string() }) })
-  test(@Id() id: string, @Author() author: string): Promise<{ eventId: string }> {
-    return this.admin.test(id, author);
+  test(@Id() id: string, @Caller() caller: Caller): Promise<{ eventId: string }> {
+    return this.admin.test(id, caller);
   }
 }

@@ -1,6 +1,6 @@
 import type { EventType } from '@countersign/contracts';
 import { AuditStream } from '@countersign/messaging';
-import { createEvent, type Trace } from '@countersign/platform';
+import { createEvent, type Caller } from '@countersign/platform';
 import { generateSigningKey, type GeneratedSigningKey } from '@countersign/tokens';
 import { Injectable } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
@@ -10,10 +10,8 @@ import { planRotation, type Occasion, type RotationStep } from './plan-rotation'
 import { SigningKeyStore, type StoredKeys } from './signing-key-store';
 
 /** Why, on whose behalf (`system` or the caller of the API) and in which trace keys are rotated. */
-export interface RotationOrder {
+export interface RotationOrder extends Caller {
   occasion: Occasion;
-  author: string;
-  trace: Trace;
 }
 
 interface Work extends RotationOrder {

@@ -1,5 +1,5 @@
 import type { Page, SigningKeyAnswer, SigningKeyRotationAnswer } from '@countersign/contracts';
-import { Author, currentTrace, RequireAction } from '@countersign/platform';
+import { Caller, RequireAction } from '@countersign/platform';
 import { Controller, Get, HttpCode, Post, Query } from '@nestjs/common';
 import { ApiBearerAuth, ApiOkResponse, ApiOperation, ApiQuery, ApiTags } from '@nestjs/swagger';
 import { z } from 'zod';
@@ -43,9 +43,9 @@ export class SigningKeysController {
   @ApiOkResponse({ description: 'Which key takes over, and when', standardSchema: rotationAnswerSchema })
   rotate(
     @Query({ schema: rotateQuerySchema }) { emergency }: RotateQuery,
-    @Author() author: string,
+    @Caller() caller: Caller,
   ): Promise<SigningKeyRotationAnswer> {
     const occasion = emergency === 'true' ? 'emergency' : 'rotate';
-    return this.onDemand.rotate({ occasion, author, trace: currentTrace() });
+    return this.onDemand.rotate({ occasion, ...caller });
   }
 }

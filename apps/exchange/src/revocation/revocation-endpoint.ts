@@ -21,6 +21,6 @@ export class RevocationEndpoint {
     const claims = await this.tokens.verify(presentedToken(request));
     // What strangers send costs a signature check each.
     if (claims === null) await this.limiter.count(request.ip);
-    else await this.revokeToken.revoke(claims, request.ip);
+    else await this.revokeToken.revoke(claims, { sourceIp: request.ip, trace: request.trace });
   }
 }

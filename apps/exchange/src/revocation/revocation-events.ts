@@ -1,18 +1,23 @@
-import type { CloudEvent, EventType } from '@countersign/contracts';
-import { createEvent, currentTrace } from '@countersign/platform';
+import type { CloudEvent } from '@countersign/contracts';
+import { createEvent, type Caller, type EventInput, type Trace } from '@countersign/platform';
 import type { AccessTokenClaims } from '@countersign/tokens';
 import type { RevocationRow } from './revocation-rows';
 
-function event(type: EventType, source: string, subject: string, data: Record<string, unknown>): CloudEvent {
-  const trace = currentTrace();
-  const { traceId, requestId } = trace;
-  return createEvent({ type, source, subject, data: { ...data, traceId, requestId }, trace });
+/** Whoever shows a token: more is not known of them. */
+export interface Holder {
+  sourceIp: string;
+  trace: Trace;
+}
+
+function event({ data, ...input }: EventInput): CloudEvent {
+  const { traceId, requestId } = input.trace;
+  return createEvent({ ...input, data: { ...data, traceId, requestId } });
 }
 
 /** Somebody who held the token revoked it. */
-export function tokenRevoked(source: string, claims: AccessTokenClaims, sourceIp: string): CloudEvent {
+export function tokenRevoked(source: string, claims: AccessTokenClaims, { sourceIp, trace }: Holder): CloudEvent {
   const { sub, jti, exp, aud, client_id: issuer, roles, policy, fed } = claims;
-  return event('dev.countersign.token.revoked.v1', source, sub, {
+  const data = {
     outcome: 'revoked',
     reason: 'revoked_by_holder',
     issuer,
@@ -20,18 +25,19 @@ export function tokenRevoked(source: string, claims: AccessTokenClaims, sourceIp
     claims: fed.claims,
     token: { jti, exp: new Date(exp * 1000).toISOString(), aud: [aud].flat() },
     sourceIp,
-  });
+  };
+  return event({ type: 'dev.countersign.token.revoked.v1', source, subject: sub, data, trace });
 }
 
-/** Tokens were revoked by claim, issuer or role, or are no longer; `author` is who did that. */
+/** Tokens were revoked by claim, issuer or role, or are no longer; `caller` is who did that. */
 export function revocationChanged(
   change: 'created' | 'deleted',
   source: string,
   row: RevocationRow,
-  author: string,
+  { author, trace }: Caller,
 ): CloudEvent {
   const { id, issuer, role, claims, reason, createdAt, expiresAt } = row;
-  return event(`dev.countersign.revocation.${change}.v1`, source, id, {
+  const data = {
     outcome: change,
     revocationId: id,
     issuer,
@@ -41,5 +47,6 @@ export function revocationChanged(
     author,
     revokedUntil: createdAt.toISOString(),
     expiresAt: expiresAt.toISOString(),
-  });
+  };
+  return event({ type: `dev.countersign.revocation.${change}.v1`, source, subject: id, data, trace });
 }

@@ -1,6 +1,6 @@
 import { checkToken, tokenCheck } from '@countersign/contracts';
 import { InProcessBus, SqlAuditStream } from '@countersign/messaging';
-import { Logger, newTrace, Readiness, runInTrace, UnavailableError } from '@countersign/platform';
+import { Logger, newTrace, Readiness, UnavailableError } from '@countersign/platform';
 import { SqlExpiringStore } from '@countersign/redis';
 import { createTestDatabase, eventually, runSql, startPostgres, type TestServer } from '@countersign/testing';
 import type { AccessTokenClaims } from '@countersign/tokens';
@@ -83,11 +83,11 @@ const claimsOf = (changes: Partial<AccessTokenClaims> = {}): AccessTokenClaims =
   };
 };
 
-const inTrace = <T>(work: () => Promise<T>): Promise<T> => runInTrace(newTrace(), work);
-const revoke = (claims: AccessTokenClaims) => inTrace(() => one.revokeToken.revoke(claims, '203.0.113.9'));
+const caller = { author: 'bootstrap', trace: newTrace() };
+const revoke = (claims: AccessTokenClaims) =>
+  one.revokeToken.revoke(claims, { sourceIp: '203.0.113.9', trace: caller.trace });
 const terms: RevocationTerms & { reason: string } = { issuer: null, role: null, claims: {}, reason: 'leaked' };
-const create = (changes: Partial<RevocationTerms>) =>
-  inTrace(() => one.revocations.create({ ...terms, ...changes }, 'bootstrap'));
+const create = (changes: Partial<RevocationTerms>) => one.revocations.create({ ...terms, ...changes }, caller);
 
 describe('a token', () => {
   it('revoked by one replica is revoked for the other, and for what was narrowed from it', async () => {
@@ -166,7 +166,7 @@ describe('a copy', () => {
     expect([await one.isRevoked(claims), await two.isRevoked(claims)]).toEqual([true, false]);
     await two.copy.refresh();
     expect(await two.isRevoked(claims)).toBe(true);
-    await inTrace(() => two.revocations.delete(id, 'bootstrap'));
+    await two.revocations.delete(id, caller);
     await one.copy.refresh();
     expect([await one.isRevoked(claims), await two.isRevoked(claims)]).toEqual([false, false]);
   });

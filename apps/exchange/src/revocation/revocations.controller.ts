@@ -1,5 +1,5 @@
 import type { Page, RevocationAnswer } from '@countersign/contracts';
-import { Author, ProblemError, RequireAction, jsonBody } from '@countersign/platform';
+import { Caller, ProblemError, RequireAction, jsonBody } from '@countersign/platform';
 import { Body, Controller, Delete, Get, HttpCode, Param, Post, Query, Res } from '@nestjs/common';
 import {
   ApiBearerAuth,
@@ -39,10 +39,10 @@ export class RevocationsController {
   })
   async create(
     @Body() body: unknown,
-    @Author() author: string,
+    @Caller() caller: Caller,
     @Res({ passthrough: true }) reply: FastifyReply,
   ): Promise<RevocationAnswer> {
-    const answer = await this.revocations.create(parseRevocation(body), author);
+    const answer = await this.revocations.create(parseRevocation(body), caller);
     void reply.header('location', `/v1/revocations/${answer.id}`);
     return answer;
   }
@@ -58,8 +58,8 @@ export class RevocationsController {
   @HttpCode(204)
   @ApiOperation({ summary: 'Take a revocation back: tokens that only it killed live again' })
   @ApiNoContentResponse({ description: 'Deleted' })
-  async delete(@Param('id') id: string, @Author() author: string): Promise<void> {
+  async delete(@Param('id') id: string, @Caller() caller: Caller): Promise<void> {
     if (!UUID.test(id)) throw new ProblemError('not-found', 'There is no such revocation.');
-    await this.revocations.delete(id, author);
+    await this.revocations.delete(id, caller);
   }
 }

@@ -1,6 +1,6 @@
 import { revocationsChanged, type Page, type RevocationAnswer } from '@countersign/contracts';
 import { AuditStream, Bus } from '@countersign/messaging';
-import { ProblemError, uuidV7 } from '@countersign/platform';
+import { ProblemError, uuidV7, type Caller } from '@countersign/platform';
 import { Injectable } from '@nestjs/common';
 import { ExchangeConfig } from '../config';
 import { ExchangeDatabase } from '../database';
@@ -39,14 +39,18 @@ export class Revocations {
   ) {}
 
   /** @throws ProblemError conflict when there are too many in force */
-  async create(terms: RevocationRequest, author: string): Promise<RevocationAnswer> {
+  async create(terms: RevocationRequest, caller: Caller): Promise<RevocationAnswer> {
     const clock = Date.now();
     const row = await this.database.transaction(async (manager) => {
       if ((await countRevocations(manager)) >= MAX_IN_FORCE)
         throw new ProblemError('conflict', `There are ${MAX_IN_FORCE} revocations in force, which is the most.`);
       const lifetime = LONGEST_LIFETIME_SECONDS + EXPIRY_LEEWAY_SECONDS;
-      const added = await addRevocation(manager, { id: uuidV7(clock), author, ...terms }, { clock, lifetime });
-      await this.stream.append('audit', revocationChanged('created', this.config.publicUrl, added, author));
+      const added = await addRevocation(
+        manager,
+        { id: uuidV7(clock), author: caller.author, ...terms },
+        { clock, lifetime },
+      );
+      await this.stream.append('audit', revocationChanged('created', this.config.publicUrl, added, caller));
       return added;
     });
     await this.announce();
@@ -60,11 +64,11 @@ export class Revocations {
   }
 
   /** Tokens that it killed, and no other revocation, live again. @throws ProblemError not-found */
-  async delete(id: string, author: string): Promise<void> {
+  async delete(id: string, caller: Caller): Promise<void> {
     await this.database.transaction(async (manager) => {
       const row = await deleteRevocation(manager, id);
       if (row === null) throw new ProblemError('not-found', 'There is no such revocation.');
-      await this.stream.append('audit', revocationChanged('deleted', this.config.publicUrl, row, author));
+      await this.stream.append('audit', revocationChanged('deleted', this.config.publicUrl, row, caller));
     });
     await this.announce();
   }

@@ -4,7 +4,7 @@ import type { AccessTokenClaims } from '@countersign/tokens';
 import { Injectable } from '@nestjs/common';
 import { ExchangeConfig } from '../config';
 import { ExchangeDatabase } from '../database';
-import { tokenRevoked } from './revocation-events';
+import { tokenRevoked, type Holder } from './revocation-events';
 import { addRevokedToken } from './revocation-rows';
 import { EXPIRY_LEEWAY_SECONDS, TokenStatus } from './token-status';
 
@@ -20,10 +20,10 @@ export class RevokeToken {
   ) {}
 
   /** Doing it again changes and records nothing. Throws UnavailableError, after which it may be revoked or not. */
-  async revoke(claims: AccessTokenClaims, sourceIp: string): Promise<void> {
+  async revoke(claims: AccessTokenClaims, holder: Holder): Promise<void> {
     await this.database.transaction(async (manager) => {
       const isNew = await addRevokedToken(manager, claims.jti, claims.exp + EXPIRY_LEEWAY_SECONDS);
-      if (isNew) await this.stream.append('audit', tokenRevoked(this.config.publicUrl, claims, sourceIp));
+      if (isNew) await this.stream.append('audit', tokenRevoked(this.config.publicUrl, claims, holder));
     });
     this.bus.publish(revocationsChanged, {});
     await this.status.mark(claims);

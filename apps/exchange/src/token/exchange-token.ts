@@ -68,7 +68,7 @@ export class ExchangeToken {
     const { roles, policies, permissions } = request;
     const { claims } = subject;
     const question = { issuer: issuer.name, claims, audiences, roles, policies, permissions, sourceIp, now };
-    const decision = await this.bus.request(decideExchange, question);
+    const decision = await this.bus.request(decideExchange, question, attempt.trace);
     attempt.decision = decision;
     if (decision.effect === 'Deny') throw refuseToken(decision.reason as RefusalReason, decision.detail);
     return decision;

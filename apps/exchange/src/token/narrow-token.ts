@@ -69,7 +69,7 @@ export class NarrowToken {
     const scope = { roles, policies };
     const limitedTo = (parent.authorization_details ?? null) as Permission[] | null;
     const question = { held, scope, permissions, limitedTo, claims, sourceIp, now };
-    const decision = await this.bus.request(narrowToken, question);
+    const decision = await this.bus.request(narrowToken, question, attempt.trace);
     if (!decision.ok) throw refuseToken(decision.reason satisfies RefusalReason, decision.detail);
     const { revision } = decision;
     attempt.decision = {

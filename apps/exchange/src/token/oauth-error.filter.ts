@@ -1,5 +1,5 @@
 import type { OAuthErrorBody, OAuthErrorCode } from '@countersign/contracts';
-import { Logger, ProblemError, UnavailableError, currentTrace } from '@countersign/platform';
+import { Logger, ProblemError, UnavailableError } from '@countersign/platform';
 import { ArgumentsHost, Catch, ExceptionFilter } from '@nestjs/common';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { Refusal } from './refusal';
@@ -45,8 +45,9 @@ export class OAuthErrorFilter implements ExceptionFilter {
   catch(error: unknown, host: ArgumentsHost): void {
     const request = host.switchToHttp().getRequest<FastifyRequest>();
     const { status, error: code, description, headers } = answerTo(error, request);
-    if (status === 503) this.logger.error('exchange failed', { error });
-    const body: OAuthErrorBody = { error: code, error_description: description, trace_id: currentTrace().traceId };
+    const { traceId } = request.trace;
+    if (status === 503) this.logger.error('exchange failed', { traceId, error });
+    const body: OAuthErrorBody = { error: code, error_description: description, trace_id: traceId };
     const reply = host.switchToHttp().getResponse<FastifyReply>();
     void reply
       .code(status)

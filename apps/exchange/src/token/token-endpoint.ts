@@ -25,7 +25,7 @@ export class TokenEndpoint {
     reply: FastifyReply,
     { lenientScope }: { lenientScope: boolean },
   ): Promise<TokenAnswer> {
-    const attempt = newAttempt('oauth', request.ip);
+    const attempt = newAttempt('oauth', request);
     attempts.set(request, attempt);
     try {
       const seconds = await this.limiter.blockedFor(request.ip);

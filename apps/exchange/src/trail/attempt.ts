@@ -1,6 +1,7 @@
 import type { ExchangeDecisionMessage, ExchangeEventData, TrustedIssuer } from '@countersign/contracts';
-import { currentTrace, type Trace } from '@countersign/platform';
+import type { Trace } from '@countersign/platform';
 import type { AccessTokenClaims, VerifiedSubject } from '@countersign/tokens';
+import type { FastifyRequest } from 'fastify';
 import type { TokenRequest } from '../token/token-request';
 
 /** One attempt at an exchange: filled on the way, recorded once at its end. */
@@ -18,10 +19,10 @@ export interface Attempt {
   decision: ExchangeDecisionMessage | null;
 }
 
-export const newAttempt = (door: string, sourceIp: string): Attempt => ({
-  trace: currentTrace(),
+export const newAttempt = (door: string, { trace, ip }: Pick<FastifyRequest, 'trace' | 'ip'>): Attempt => ({
+  trace,
   door,
-  sourceIp,
+  sourceIp: ip,
   jkt: null,
   request: null,
   issuer: null,

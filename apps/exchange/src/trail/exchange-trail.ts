@@ -57,7 +57,8 @@ export class ExchangeTrail {
     );
     const event = this.event('dev.countersign.exchange.voided.v1', attempt, data);
     this.stream.append('audit', event).catch((error: unknown) => {
-      this.logger.warn('voided exchange not recorded', { jti: issued.claims.jti, reason: String(error) });
+      const { traceId } = attempt.trace;
+      this.logger.warn('voided exchange not recorded', { traceId, jti: issued.claims.jti, reason: String(error) });
     });
   }
 

@@ -1,4 +1,4 @@
-import { Author, Public, RequireAction, jsonBody } from '@countersign/platform';
+import { Caller, Public, RequireAction, jsonBody } from '@countersign/platform';
 import { Body, Controller, Get, Header, Headers, HttpCode, Post } from '@nestjs/common';
 import { ApiBearerAuth, ApiConsumes, ApiOkResponse, ApiOperation, ApiTags } from '@nestjs/swagger';
 import { z } from 'zod';
@@ -32,9 +32,9 @@ export class AccessController {
   evaluation(
     @Body() body: unknown,
     @Headers('content-type') type: string | undefined,
-    @Author() author: string,
+    @Caller() caller: Caller,
   ): Promise<DecisionAnswer> {
-    return this.access.evaluate(parseEvaluation(requireJson(body, type)), author);
+    return this.access.evaluate(parseEvaluation(requireJson(body, type)), caller);
   }
 
   @Post('access/v1/evaluations')
@@ -47,11 +47,11 @@ export class AccessController {
   async evaluations(
     @Body() body: unknown,
     @Headers('content-type') type: string | undefined,
-    @Author() author: string,
+    @Caller() caller: Caller,
   ): Promise<DecisionAnswer | { evaluations: DecisionAnswer[] }> {
     const batch = parseBatch(requireJson(body, type));
-    if (batch === null) return this.access.evaluate(parseEvaluation(body), author);
-    return { evaluations: await this.access.evaluateBatch(batch, author) };
+    if (batch === null) return this.access.evaluate(parseEvaluation(body), caller);
+    return { evaluations: await this.access.evaluateBatch(batch, caller) };
   }
 
   @Get('.well-known/authzen-configuration')

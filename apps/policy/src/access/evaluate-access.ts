@@ -1,6 +1,6 @@
 import { checkToken, type CloudEvent } from '@countersign/contracts';
 import { AuditStream, Bus } from '@countersign/messaging';
-import { AdminAccess, createEvent, currentTrace } from '@countersign/platform';
+import { AdminAccess, createEvent, type Caller, type Trace } from '@countersign/platform';
 import { Injectable } from '@nestjs/common';
 import { PolicyConfig } from '../config';
 import { CurrentSnapshot } from '../snapshot/current-snapshot';
@@ -38,20 +38,20 @@ export class EvaluateAccess {
     private readonly config: PolicyConfig,
   ) {}
 
-  /** `author` is the enforcement point that asks. */
-  async evaluate(evaluation: Evaluation, author: string): Promise<DecisionAnswer> {
-    const decision = await this.decide(evaluation);
-    if (!decision.allowed) await this.stream.append('audit', this.denialOf(evaluation, decision, author));
+  /** `caller` is the enforcement point that asks. */
+  async evaluate(evaluation: Evaluation, caller: Caller): Promise<DecisionAnswer> {
+    const decision = await this.decide(evaluation, caller.trace);
+    if (!decision.allowed) await this.stream.append('audit', this.denialOf(evaluation, decision, caller));
     return { decision: decision.allowed };
   }
 
   /** In order, and no further than the batch's semantics go; what is not complete counts as denied. */
-  async evaluateBatch({ evaluations, semantics }: EvaluationBatch, author: string): Promise<DecisionAnswer[]> {
+  async evaluateBatch({ evaluations, semantics }: EvaluationBatch, caller: Caller): Promise<DecisionAnswer[]> {
     const answers: DecisionAnswer[] = [];
     const denials: CloudEvent[] = [];
     const answerTo = async (evaluation: Evaluation): Promise<DecisionAnswer> => {
-      const decision = await this.decide(evaluation);
-      if (!decision.allowed) denials.push(this.denialOf(evaluation, decision, author));
+      const decision = await this.decide(evaluation, caller.trace);
+      if (!decision.allowed) denials.push(this.denialOf(evaluation, decision, caller));
       return { decision: decision.allowed };
     };
     for (const evaluation of evaluations) {
@@ -64,22 +64,21 @@ export class EvaluateAccess {
     return answers;
   }
 
-  private async decide(evaluation: Evaluation): Promise<AccessDecision> {
+  private async decide(evaluation: Evaluation, trace: Trace): Promise<AccessDecision> {
     const decision = await decideAccess({
       snapshot: this.snapshots.current(),
       evaluation,
       publicUrl: this.config.publicUrl,
       keys: () => this.access.verificationKeys(),
-      check: (token) => this.bus.request(checkToken, token),
+      check: (token) => this.bus.request(checkToken, token, trace),
       now: Math.floor(Date.now() / 1000),
     });
     this.lastUses.noteDecision(decision);
     return decision;
   }
 
-  private denialOf(evaluation: Evaluation, decision: AccessDecision, author: string): CloudEvent {
+  private denialOf(evaluation: Evaluation, decision: AccessDecision, { author, trace }: Caller): CloudEvent {
     const { subject, jti, roles, policies, statements, revision, reason } = decision;
-    const trace = currentTrace();
     return createEvent({
       type: 'dev.countersign.decision.denied.v1',
       source: this.config.publicUrl,

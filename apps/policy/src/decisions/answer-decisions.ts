@@ -7,7 +7,7 @@ import {
   type ExchangeDecisionMessage,
 } from '@countersign/contracts';
 import { Bus } from '@countersign/messaging';
-import { UnavailableError } from '@countersign/platform';
+import { traceFromHeaders, UnavailableError, type CarriedTrace } from '@countersign/platform';
 import {
   decideExchange,
   evaluatePermission,
@@ -34,7 +34,7 @@ export class AnswerDecisions implements OnModuleInit {
   ) {}
 
   onModuleInit(): void {
-    this.bus.serve(decideExchangeContract, (request) => this.decide(request));
+    this.bus.serve(decideExchangeContract, (request, carried) => this.decide(request, carried));
     this.bus.serve(narrowTokenContract, (request) => this.narrow(request));
     this.bus.serve(authorizeAdmin, (request) => this.authorize(request));
     this.access?.answerWith((request) => this.authorize(request));
@@ -47,8 +47,8 @@ export class AnswerDecisions implements OnModuleInit {
     return this.snapshots.issuers();
   }
 
-  private async decide(request: DecideExchangeRequest): Promise<ExchangeDecisionMessage> {
-    const decision = await this.decideKnown(request);
+  private async decide(request: DecideExchangeRequest, carried: CarriedTrace): Promise<ExchangeDecisionMessage> {
+    const decision = await this.decideKnown(request, carried);
     const { effect, reason, detail, roles, shadowRoles, policies, statements, revision } = decision;
     const { audience, maxTokenExpiry, claims } = decision.obligations;
     const obligations = { audience, maxTokenExpiry, claims };
@@ -56,11 +56,11 @@ export class AnswerDecisions implements OnModuleInit {
   }
 
   /** Nothing is granted to a repository before it is pinned; another replica may have pinned it to other ids. */
-  private async decideKnown(request: DecideExchangeRequest): Promise<ExchangeDecision> {
+  private async decideKnown(request: DecideExchangeRequest, carried: CarriedTrace): Promise<ExchangeDecision> {
     const first = decideExchange(this.snapshots.current(), request);
     if (first.sighting === null) return first;
     const { sub } = request.claims;
-    await this.pinning.pin(first.sighting, typeof sub === 'string' ? sub : '');
+    await this.pinning.pin(first.sighting, typeof sub === 'string' ? sub : '', traceFromHeaders(carried));
     const decision = decideExchange(this.snapshots.current(), request);
     if (decision.sighting !== null) throw new UnavailableError('policy');
     return decision;

@@ -1,5 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import { ProblemError } from '@countersign/platform';
+import { newTrace, ProblemError } from '@countersign/platform';
 import { Injectable, Optional, type OnApplicationBootstrap, type OnModuleDestroy } from '@nestjs/common';
 import { PolicyConfig } from '../config';
 import { ApplyDocuments } from '../documents/apply-documents';
@@ -102,7 +102,8 @@ export class ResourcesDirectory implements OnApplicationBootstrap, OnModuleDestr
 
   private async apply(documents: PlacedDocument[], fingerprint: string): Promise<void> {
     const owner = 'directory' as const;
-    const request = { raw: documents.map(({ raw }) => raw), remove: [], prune: true, owner, author: owner };
+    const caller = { author: owner, trace: newTrace() };
+    const request = { raw: documents.map(({ raw }) => raw), remove: [], prune: true, owner, caller };
     try {
       const { revision, findings } = await this.documents.apply(request, { dryRun: false, requireKeys: false });
       this.inForce = fingerprint;

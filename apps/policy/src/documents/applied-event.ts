@@ -1,5 +1,5 @@
 import type { CloudEvent, DocumentChange } from '@countersign/contracts';
-import { createEvent, currentTrace } from '@countersign/platform';
+import { createEvent, type Trace } from '@countersign/platform';
 import type { AllowedFinding } from '../lint/lint-change';
 import { contentHash } from './etag';
 import { summarise, type NewRevision } from './revision-rows';
@@ -21,11 +21,10 @@ const describe = ({ kind, name, action, before, after }: DocumentChange) => ({
  */
 export function appliedEvent(
   revision: number,
-  applied: NewRevision & { allowed: AllowedFinding[] },
+  applied: NewRevision & { allowed: AllowedFinding[]; trace: Trace },
   publicUrl: string,
 ): CloudEvent {
-  const { author, source, restoredFrom, changes, allowed } = applied;
-  const trace = currentTrace();
+  const { author, source, restoredFrom, changes, allowed, trace } = applied;
   return createEvent({
     type: 'dev.countersign.policy.applied.v1',
     source: publicUrl,

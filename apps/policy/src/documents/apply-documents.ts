@@ -1,6 +1,6 @@
 import { documentFindings, policyChanged, type ApplyAnswer, type Finding } from '@countersign/contracts';
 import { AuditStream, Bus } from '@countersign/messaging';
-import { ProblemError, countErrors } from '@countersign/platform';
+import { ProblemError, countErrors, type Caller } from '@countersign/platform';
 import type { Snapshot } from '@countersign/policy-engine';
 import { Injectable } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
@@ -37,7 +37,7 @@ export interface ChangeRequest {
   prune: boolean;
   /** Who owns what is written, which is also where the change came from. */
   owner: Owner;
-  author: string;
+  caller: Caller;
   /** The revision whose documents these are again. */
   restoredFrom?: number;
   /** Rules of lint whose errors the change may have. */
@@ -122,8 +122,8 @@ export class ApplyDocuments {
     const { state, plan, lint } = this.prepare(await loadState(manager), request);
     const { results, changes } = plan;
     if (changes.length === 0) return { revision: state.newest.number, results, changed: false };
-    const { author, owner: source, restoredFrom = null } = request;
-    const applied = { author, source, restoredFrom, changes };
+    const { caller, owner: source, restoredFrom = null } = request;
+    const applied = { ...caller, source, restoredFrom, changes };
     const revision = await insertRevision(manager, applied);
     await writeDocuments(manager, plan.write, revision);
     await deleteDocuments(manager, plan.delete);

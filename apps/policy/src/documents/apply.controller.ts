@@ -1,5 +1,5 @@
 import type { ApplyAnswer } from '@countersign/contracts';
-import { Author, RequireAction } from '@countersign/platform';
+import { Caller, RequireAction } from '@countersign/platform';
 import { Body, Controller, Headers, HttpCode, Post, Query } from '@nestjs/common';
 import { ApiBearerAuth, ApiConsumes, ApiOperation, ApiTags } from '@nestjs/swagger';
 import type { z } from 'zod';
@@ -23,11 +23,11 @@ export class ApplyController {
     @Body() body: unknown,
     @Headers('content-type') contentType: string | undefined,
     @Query({ schema: applyQuery }) query: z.infer<typeof applyQuery>,
-    @Author() author: string,
+    @Caller() caller: Caller,
   ): Promise<ApplyAnswer> {
     const raw = readDocuments(body, contentType);
     const { condition, answer } = testsOf(raw, query.test);
-    const request = { raw, remove: [], prune: query.prune, owner: 'api' as const, author, ...condition };
+    const request = { raw, remove: [], prune: query.prune, owner: 'api' as const, caller, ...condition };
     return { ...(await this.documents.apply(request, optionsOf(query))), ...answer };
   }
 }

@@ -1,5 +1,5 @@
 import type { Page } from '@countersign/contracts';
-import { Author, ProblemError, RequireAction } from '@countersign/platform';
+import { Caller, ProblemError, RequireAction } from '@countersign/platform';
 import { Controller, Delete, Get, HttpCode, Param, Put, Query, Req, Res } from '@nestjs/common';
 import { ApiBearerAuth, ApiOperation, ApiTags } from '@nestjs/swagger';
 import type { FastifyReply, FastifyRequest } from 'fastify';
@@ -44,12 +44,12 @@ export class ResourcesController {
   async put(
     @Param({ schema: key }) path: Key,
     @Query({ schema: putQuery }) { allow }: z.infer<typeof putQuery>,
-    @Author() author: string,
+    @Caller() caller: Caller,
     @Res({ passthrough: true }) reply: FastifyReply,
   ) {
     const { body, headers } = reply.request;
     const raw = onlyOne(readDocuments(body, headers['content-type']));
-    const change = { author, preconditions: preconditionsOf(headers), allow };
+    const change = { caller, preconditions: preconditionsOf(headers), allow };
     const { created, etag, document } = await this.resources.put(path, raw, change);
     void reply.code(created ? 201 : 200).header('etag', etag);
     return document;
@@ -61,10 +61,10 @@ export class ResourcesController {
   @RequireAction('Iam:Write')
   delete(
     @Param({ schema: key }) path: Key,
-    @Author() author: string,
+    @Caller() caller: Caller,
     @Req() { headers }: FastifyRequest,
   ): Promise<void> {
-    return this.resources.delete(path, { author, preconditions: preconditionsOf(headers) });
+    return this.resources.delete(path, { caller, preconditions: preconditionsOf(headers) });
   }
 }
 

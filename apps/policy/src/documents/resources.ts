@@ -1,5 +1,5 @@
 import { isPolicyTest, type Page } from '@countersign/contracts';
-import { ProblemError } from '@countersign/platform';
+import { ProblemError, type Caller } from '@countersign/platform';
 import { Injectable } from '@nestjs/common';
 import { z } from 'zod';
 import { PolicyDatabase } from '../policy-database';
@@ -18,7 +18,7 @@ export interface ListQuery {
 }
 
 export interface PutChange {
-  author: string;
+  caller: Caller;
   preconditions: Preconditions;
   /** Rules of lint whose errors do not refuse. */
   allow: readonly string[];
@@ -62,7 +62,7 @@ export class Resources {
       remove: [],
       prune: false,
       owner: 'api' as const,
-      author: change.author,
+      caller: change.caller,
       precondition: (state: StoredState) => requirePreconditions(change.preconditions, etagIn(state, key)),
     };
     const { results } = await this.documents.apply(request, { dryRun: false, requireKeys: false, allow: change.allow });
@@ -71,13 +71,13 @@ export class Resources {
   }
 
   /** @throws ProblemError not-found, precondition-failed, conflict (in use, or owned by the directory) */
-  async delete(key: DocumentKey, change: { author: string; preconditions: Preconditions }): Promise<void> {
+  async delete(key: DocumentKey, change: { caller: Caller; preconditions: Preconditions }): Promise<void> {
     await this.documents.commit({
       raw: [],
       remove: [key],
       prune: false,
       owner: 'api',
-      author: change.author,
+      caller: change.caller,
       precondition: (state) => {
         const etag = etagIn(state, key);
         requirePreconditions(change.preconditions, etag);

@@ -1,5 +1,5 @@
 import type { ApplyAnswer, DocumentChange } from '@countersign/contracts';
-import { ProblemError } from '@countersign/platform';
+import { ProblemError, type Caller } from '@countersign/platform';
 import { Injectable } from '@nestjs/common';
 import { PolicyDatabase } from '../policy-database';
 import { ApplyDocuments, type ApplyOptions } from './apply-documents';
@@ -26,13 +26,13 @@ export class RestoreRevision {
    * deleted, and checked like any other change.
    * @throws ProblemError not-found
    */
-  async restore(number: number, author: string, options: ApplyOptions): Promise<ApplyAnswer> {
+  async restore(number: number, caller: Caller, options: ApplyOptions): Promise<ApplyAnswer> {
     const former = await this.formerDocuments(number);
     const { documents } = await this.database.transaction(loadState, READ_LIMIT);
     // What the directory has taken over since stays with it: its folder is the truth there.
     const taken = new Set(documents.filter(({ owner }) => owner === 'directory').map(keyOf));
     const raw = former.filter(({ key }) => !taken.has(key)).map((document) => document.raw);
-    const request = { raw, remove: [], prune: true, owner: 'api' as const, author, restoredFrom: number };
+    const request = { raw, remove: [], prune: true, owner: 'api' as const, caller, restoredFrom: number };
     return this.documents.apply(request, options);
   }
 

@@ -1,5 +1,5 @@
 import type { ApplyAnswer, Page, RevisionAnswer, RevisionDetailAnswer } from '@countersign/contracts';
-import { Author, ProblemError, RequireAction } from '@countersign/platform';
+import { Caller, ProblemError, RequireAction } from '@countersign/platform';
 import { Controller, Get, HttpCode, Param, Post, Query } from '@nestjs/common';
 import { ApiBearerAuth, ApiOperation, ApiTags } from '@nestjs/swagger';
 import { z } from 'zod';
@@ -49,10 +49,10 @@ export class RevisionsController {
   async restore(
     @Param('number') text: string,
     @Query({ schema: checkQuery }) query: z.infer<typeof checkQuery>,
-    @Author() author: string,
+    @Caller() caller: Caller,
   ): Promise<ApplyAnswer> {
     const { data: number } = revisionNumber.safeParse(text);
     if (number === undefined) throw notFound(text);
-    return this.restoration.restore(number, author, optionsOf(query));
+    return this.restoration.restore(number, caller, optionsOf(query));
   }
 }

@@ -1,5 +1,5 @@
 import type { Page, PinAnswer } from '@countersign/contracts';
-import { Author, ProblemError, RequireAction } from '@countersign/platform';
+import { Caller, ProblemError, RequireAction } from '@countersign/platform';
 import { Controller, Delete, Get, HttpCode, Param, Query } from '@nestjs/common';
 import { ApiBearerAuth, ApiOperation, ApiTags } from '@nestjs/swagger';
 import { z } from 'zod';
@@ -25,8 +25,8 @@ export class PinsController {
   @ApiOperation({ summary: 'Forget the ids of a repository that was recreated on purpose' })
   @HttpCode(204)
   @RequireAction('Iam:Write')
-  delete(@Param('id') id: string, @Author() author: string): Promise<void> {
+  delete(@Param('id') id: string, @Caller() caller: Caller): Promise<void> {
     if (!z.uuid().safeParse(id).success) throw new ProblemError('not-found', `There is no pin ${id.slice(0, 64)}.`);
-    return this.pins.delete(id, author);
+    return this.pins.delete(id, caller);
   }
 }

@@ -1,6 +1,6 @@
 import { repositoryPinsChanged, type CloudEvent, type EventType, type PinAnswer } from '@countersign/contracts';
 import { AuditStream, Bus } from '@countersign/messaging';
-import { ProblemError, UnavailableError, createEvent, currentTrace } from '@countersign/platform';
+import { ProblemError, UnavailableError, createEvent, type Caller, type Trace } from '@countersign/platform';
 import { pinKey, type RepositoryPin } from '@countersign/policy-engine';
 import { Injectable } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
@@ -36,9 +36,9 @@ export class RepositoryPinning {
    * Resolves when the repository is pinned, by this sighting or by one before it, and known here.
    * @throws UnavailableError when that cannot be told
    */
-  async pin(sighting: RepositoryPin, subject: string): Promise<void> {
+  async pin(sighting: RepositoryPin, subject: string, trace: Trace): Promise<void> {
     const key = pinKey(sighting);
-    const running = this.pinning.get(key) ?? this.store({ ...sighting, subject, traceId: currentTrace().traceId });
+    const running = this.pinning.get(key) ?? this.store({ ...sighting, subject, traceId: trace.traceId }, trace);
     this.pinning.set(key, running);
     try {
       this.known.add(await running);
@@ -54,31 +54,33 @@ export class RepositoryPinning {
   }
 
   /** The next exchange pins the repository anew. @throws ProblemError not-found */
-  async delete(id: string, author: string): Promise<void> {
+  async delete(id: string, caller: Caller): Promise<void> {
     await this.database.transaction(async (manager) => {
       const pin = await deletePin(manager, id);
       if (pin === undefined) throw new ProblemError('not-found', `There is no pin ${id}.`);
       // Last before the commit: a change that the trail does not have must not stand.
-      await this.stream.append('audit', this.event('dev.countersign.repository_pin.deleted.v1', pin, author));
+      await this.stream.append('audit', this.event('dev.countersign.repository_pin.deleted.v1', pin, caller));
     });
     await this.known.refresh();
     this.bus.publish(repositoryPinsChanged, {});
   }
 
-  private store(pin: NewPin): Promise<RepositoryPin> {
-    return this.database.transaction(async (manager) => (await this.insert(manager, pin)) ?? existing(manager, pin));
+  private store(pin: NewPin, trace: Trace): Promise<RepositoryPin> {
+    return this.database.transaction(
+      async (manager) => (await this.insert(manager, pin, trace)) ?? existing(manager, pin),
+    );
   }
 
-  private async insert(manager: EntityManager, pin: NewPin): Promise<StoredPin | undefined> {
+  private async insert(manager: EntityManager, pin: NewPin, trace: Trace): Promise<StoredPin | undefined> {
     const stored = await insertPin(manager, pin);
-    if (stored)
-      await this.stream.append('audit', this.event('dev.countersign.repository_pin.created.v1', stored, 'system'));
+    if (stored === undefined) return undefined;
+    const event = this.event('dev.countersign.repository_pin.created.v1', stored, { author: 'system', trace });
+    await this.stream.append('audit', event);
     return stored;
   }
 
-  private event(type: EventType, pin: StoredPin, author: string): CloudEvent {
+  private event(type: EventType, pin: StoredPin, { author, trace }: Caller): CloudEvent {
     const { id: pinId, iss, path: repository, repositoryId, ownerId, subject } = pin;
-    const trace = currentTrace();
     const { traceId, requestId } = trace;
     const data = { pinId, iss, repository, repositoryId, ownerId, subject, author, traceId, requestId };
     return createEvent({ type, source: this.config.publicUrl, subject: repository, data, trace });

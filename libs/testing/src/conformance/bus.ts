@@ -1,6 +1,6 @@
 import type { AnnouncementContract, RequestContract } from '@countersign/contracts';
 import type { Bus } from '@countersign/messaging';
-import { currentTrace, newTrace, runInTrace, UnavailableError, type Trace } from '@countersign/platform';
+import { newTrace, traceFromHeaders, UnavailableError, type Trace } from '@countersign/platform';
 import { z } from 'zod';
 import { eventually, generous, Recorder } from '../waiting';
 
@@ -171,33 +171,47 @@ export function busConformance(name: string, setUp: () => Promise<BusSetting>): 
       expect(await heard.atLeast(2)).toEqual([2, 3]);
     });
 
-    test('carries the trace of the caller: same trace and request id, a span of its own', async () => {
-      const request = testRequest();
-      const announcement = testAnnouncement();
-      const seen = new Recorder<Trace>();
-      first.serve(request, async ({ text }) => {
-        await Promise.resolve();
-        seen.add(currentTrace());
-        return { answer: text };
-      });
-      first.subscribe(announcement, () => seen.add(currentTrace()));
+    /** Answers with the trace that a request came in. */
+    const serveTrace = async (): Promise<{ ask: (trace?: Trace) => Promise<Trace> }> => {
+      const contract = testRequest();
+      first.serve(contract, (_, carried) => ({ answer: JSON.stringify(traceFromHeaders(carried)) }));
       await settled();
+      return {
+        ask: async (trace) => JSON.parse((await asker.request(contract, { text: 'q' }, trace)).answer) as Trace,
+      };
+    };
+
+    test('carries the trace of a request: same trace and request id, a span of its own', async () => {
+      const { ask } = await serveTrace();
       const trace = newTrace('request-1');
-      await runInTrace(trace, async () => {
-        await asker.request(request, { text: 'q' });
-        asker.publish(announcement, { revision: 1 });
+      const { traceId, requestId, spanId } = await ask(trace);
+      expect({ traceId, requestId }).toEqual({ traceId: trace.traceId, requestId: 'request-1' });
+      expect(spanId).not.toBe(trace.spanId);
+    });
+
+    test('a request that was made in no trace has none to share with another', async () => {
+      const { ask } = await serveTrace();
+      const [one, two] = await Promise.all([ask(), ask()]);
+      expect(one.traceId).toMatch(/^[0-9a-f]{32}$/);
+      expect(one.traceId).not.toBe(two.traceId);
+    });
+
+    test('names the trace of a request where it logs that its handler failed', async () => {
+      const contract = testRequest();
+      first.serve(contract, () => {
+        throw new Error('no');
       });
-      for (const { traceId, requestId, spanId } of await seen.atLeast(2)) {
-        expect({ traceId, requestId }).toEqual({ traceId: trace.traceId, requestId: 'request-1' });
-        expect(spanId).not.toBe(trace.spanId);
-      }
+      await settled();
+      const trace = newTrace();
+      await failure(asker.request(contract, { text: 'q' }, trace));
+      await eventually(() => expect(setting.log.join('')).toContain(trace.traceId));
     });
 
     describe('of requests that gather', () => {
       /** Of many at once, what came of each. */
       const outcomes = async (contract: ReturnType<typeof testRequest>, texts: unknown[]): Promise<string[]> => {
         const asked = texts.map((text) =>
-          runInTrace(newTrace(`request-${String(text)}`), () => asker.request(contract, { text } as Question)),
+          asker.request(contract, { text } as Question, newTrace(`request-${String(text)}`)),
         );
         const settled = await Promise.allSettled(asked);
         return settled.map((one) => (one.status === 'fulfilled' ? one.value.answer : 'unavailable'));
@@ -206,10 +220,10 @@ export function busConformance(name: string, setUp: () => Promise<BusSetting>): 
       test('answers each with its own answer, in its own trace', async () => {
         const contract = testRequest(20_000, true);
         const seen = new Map<string, string>();
-        first.serve(contract, async ({ text }) => {
+        first.serve(contract, async ({ text }, { requestId = '' }) => {
           // The answers are ready in another order than that of the questions.
           for (let turns = text.length % 3; turns > 0; turns -= 1) await Promise.resolve();
-          seen.set(text, currentTrace().requestId);
+          seen.set(text, requestId);
           return { answer: `to ${text}` };
         });
         await settled();
