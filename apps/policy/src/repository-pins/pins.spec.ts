@@ -1,4 +1,5 @@
 import { decideExchange, type ExchangeDecisionMessage } from '@countersign/contracts';
+import { newTrace, type Trace } from '@countersign/platform';
 import { PolicyServices, anotherBus, eventually, testdata, type PolicyService } from '../policy-service.fixture';
 
 const services = new PolicyServices();
@@ -17,6 +18,7 @@ interface Ids {
 function decide(
   { bus }: PolicyService,
   { repository = 'acme/web', id = '123', owner = '9' }: Ids = {},
+  trace?: Trace,
 ): Promise<ExchangeDecisionMessage> {
   const claims = {
     iss: 'https://token.actions.githubusercontent.com',
@@ -28,15 +30,8 @@ function decide(
     ref: 'refs/heads/main',
     event_name: 'push',
   };
-  return bus.request(decideExchange, {
-    issuer: 'github',
-    claims,
-    audiences: [],
-    roles: null,
-    policies: null,
-    sourceIp: null,
-    now: 1_760_000_000,
-  });
+  const asked = { audiences: [], roles: null, policies: null, sourceIp: null, now: 1_760_000_000 };
+  return bus.request(decideExchange, { issuer: 'github', claims, ...asked }, trace);
 }
 
 const pins = async ({ call }: PolicyService, query = ''): Promise<Record<string, unknown>[]> =>
@@ -100,13 +95,16 @@ describe('a repository is pinned to the ids of its first grant', () => {
     expect(await pins(service)).toEqual([]);
   });
 
-  it('with an event for the trail', async () => {
+  it('with an event for the trail, in the trace of the exchange', async () => {
     const service = await start();
-    await decide(service);
+    const trace = newTrace('job-42');
+    const { traceId, requestId } = trace;
+    await decide(service, {}, trace);
     const event = (await service.events()).find(({ type }) => type.endsWith('repository_pin.created.v1'));
     expect(event).toMatchObject({
       subject: 'acme/web',
-      data: { repository: 'acme/web', repositoryId: '123', ownerId: '9', author: 'system' },
+      traceparent: expect.stringContaining(traceId),
+      data: { repository: 'acme/web', repositoryId: '123', ownerId: '9', author: 'system', traceId, requestId },
     });
   });
 });
@@ -118,13 +116,15 @@ describe('a pin that was deleted', () => {
     await decide(service);
     await decide(service);
     const [pin] = await pins(service);
-    expect((await service.call(`/v1/pins/${String(pin?.['id'])}`, { method: 'DELETE' })).status).toBe(204);
+    const requestId = 'by-hand-7';
+    const asked = { method: 'DELETE', headers: { 'x-request-id': requestId } };
+    expect((await service.call(`/v1/pins/${String(pin?.['id'])}`, asked)).status).toBe(204);
     // Requests take turns between the two.
     const both = () => Promise.all([decide(service, { id: '456' }), decide(service, { id: '456' })]);
     await eventually(both, (decisions) => decisions.every(({ effect }) => effect === 'Allow'));
     expect(await pins(replica)).toMatchObject([{ repositoryId: '456' }]);
     const event = (await service.events()).find(({ type }) => type.endsWith('repository_pin.deleted.v1'));
-    expect(event?.data).toMatchObject({ pinId: pin?.['id'], repositoryId: '123', author: 'bootstrap' });
+    expect(event?.data).toMatchObject({ pinId: pin?.['id'], repositoryId: '123', author: 'bootstrap', requestId });
   });
 
   it.each(['0197e0c4-0000-7000-8000-000000000000', 'x'])('or never was is a 404: %s', async (id) => {
