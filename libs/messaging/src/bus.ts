@@ -6,7 +6,8 @@ export type RequestHandler<In, Out> = (input: In, carried: CarriedTrace) => Prom
 
 /**
  * How services talk: requests that one replica answers, announcements that every replica hears. The trace that a
- * request is made in travels along; announcements have none. Two implementations: over NATS, and within one process for the embedded mode.
+ * request is made in travels along; announcements have none. Two implementations: over NATS, and within one process for
+ * the embedded mode.
  */
 export abstract class Bus implements Resource {
   /**

@@ -5,8 +5,8 @@ import { pino, stdTimeFunctions, type Level } from 'pino';
 export type LogFields = Record<string, unknown>;
 
 /**
- * One JSON object a line on standard output. Whatever looks like a token or a secret
- * is struck out of the finished line, so that no field, message or stack can carry one.
+ * One JSON object a line on standard output. Whatever looks like a token or a secret is struck out of the finished
+ * line, so that no field, message or stack can carry one. A line about one request is given its `traceId` as a field.
  */
 export class Logger implements LoggerService {
   private readonly pino;
