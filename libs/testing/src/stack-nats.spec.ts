@@ -238,7 +238,10 @@ test('another system reads the stream with the example; answers to it stay where
   expect(await stored()).toBe(before);
   await jetstream(exchange).publish('countersign.audit.exchange.denied', '{"id":"3","type":"t"}');
   // What happens at the same time comes as a list.
-  await jetstream(exchange).publish('countersign.audit.exchange.denied', '[{"id":"4","type":"t"},{"id":"5","type":"t"}]');
+  await jetstream(exchange).publish(
+    'countersign.audit.exchange.denied',
+    '[{"id":"4","type":"t"},{"id":"5","type":"t"}]',
+  );
   expect(await runConsumer(3)).toEqual(['3', '4', '5'].map((id) => `{"type":"t","id":"${id}"}`));
   const { num_ack_pending, delivered } = await own.consumers.info('COUNTERSIGN_AUDIT', 'subscriber');
   // What was answered elsewhere was never acknowledged.

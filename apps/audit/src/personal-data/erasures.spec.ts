@@ -266,7 +266,7 @@ test('a delivery made again after the erasure carries the erased event', async (
     const { id } = page.items.find(({ eventId }: { eventId: string }) => eventId === event.id);
     await until(
       'its end',
-      async () => (await audit.call('POST', `/v1/deliveries/${id}/redeliver`)) && bodies().length === 2,
+      async () => (await audit.call('POST', `/v1/deliveries/${id}/redeliver`)) && bodies().length >= 2,
     );
     expect(bodies()[1]).toMatchObject({ data: { erased: true }, chainhead: first?.chainhead });
     expect(receiver.received.at(-1)?.body).not.toContain('grace');
