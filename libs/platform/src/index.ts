@@ -1,6 +1,7 @@
 export { AdminAccess, AdminGuard, Caller, Public, RequireAction } from './admin.guard';
 export { Clock } from './clock';
 export { createEvent, subjectText, uuidV7, type EventInput } from './event';
+export { Schedule } from './schedule';
 export { Gatherer, type GathererOptions } from './gatherer';
 export { Readiness, type HealthReport } from './health';
 export { Logger, type LogFields } from './logger';

@@ -1,4 +1,4 @@
-import { Logger } from '@countersign/platform';
+import { Logger, Schedule } from '@countersign/platform';
 import { Injectable, Optional, type BeforeApplicationShutdown, type OnApplicationBootstrap } from '@nestjs/common';
 import type { CheckpointRow } from './checkpoint-rows';
 import { CheckpointWriter } from './checkpoint-writer';
@@ -8,9 +8,7 @@ import { Witnesses } from './witnesses';
 /** Writes checkpoints while the trail grows, and sends them off this machine. */
 @Injectable()
 export class CheckpointSchedule implements OnApplicationBootstrap, BeforeApplicationShutdown {
-  private timer: NodeJS.Timeout | undefined;
-  private working: Promise<void> = Promise.resolve();
-  private stopping = false;
+  private readonly schedule = new Schedule(() => this.work());
 
   constructor(
     private readonly writer: CheckpointWriter,
@@ -20,34 +18,25 @@ export class CheckpointSchedule implements OnApplicationBootstrap, BeforeApplica
   ) {}
 
   onApplicationBootstrap(): void {
-    this.plan();
+    this.schedule.start(this.settings.intervalMs);
   }
 
-  async beforeApplicationShutdown(): Promise<void> {
-    this.stopping = true;
-    clearTimeout(this.timer);
-    await this.working;
+  beforeApplicationShutdown(): Promise<void> {
+    return this.schedule.stop();
   }
 
-  private plan(): void {
-    if (this.stopping) return;
-    this.timer = setTimeout(() => {
-      this.working = this.work().finally(() => this.plan());
-    }, this.settings.intervalMs);
-  }
-
-  /** Never rejects. */
-  private async work(): Promise<void> {
+  private async work(): Promise<number> {
     try {
       let latest: CheckpointRow | null = null;
       for (let next = await this.writer.advance(); next !== null; next = await this.writer.advance()) {
         latest = next;
         // A long backlog is gone through in many steps, and none of them is lost.
-        if (this.stopping) break;
+        if (this.schedule.isStopping) break;
       }
       await this.witnesses.send(latest?.note ?? null);
     } catch (error) {
       this.logger.debug('cannot write a checkpoint', { reason: String(error) });
     }
+    return this.settings.intervalMs;
   }
 }

@@ -1,4 +1,4 @@
-import { Logger, Metrics } from '@countersign/platform';
+import { Logger, Metrics, Schedule } from '@countersign/platform';
 import { Injectable, Optional, type BeforeApplicationShutdown, type OnApplicationBootstrap } from '@nestjs/common';
 import { GapCheck } from './gap-check';
 import { GapSettings } from './gap-settings';
@@ -8,9 +8,7 @@ import { STREAMS } from './trail-consumer';
 @Injectable()
 export class GapSchedule implements OnApplicationBootstrap, BeforeApplicationShutdown {
   private readonly missing;
-  private timer: NodeJS.Timeout | undefined;
-  private working: Promise<void> = Promise.resolve();
-  private stopping = false;
+  private readonly schedule = new Schedule(() => this.look());
 
   constructor(
     private readonly check: GapCheck,
@@ -23,24 +21,14 @@ export class GapSchedule implements OnApplicationBootstrap, BeforeApplicationShu
   }
 
   onApplicationBootstrap(): void {
-    this.plan();
+    this.schedule.start(this.settings.intervalMs);
   }
 
-  async beforeApplicationShutdown(): Promise<void> {
-    this.stopping = true;
-    clearTimeout(this.timer);
-    await this.working;
+  beforeApplicationShutdown(): Promise<void> {
+    return this.schedule.stop();
   }
 
-  private plan(): void {
-    if (this.stopping) return;
-    this.timer = setTimeout(() => {
-      this.working = this.look().finally(() => this.plan());
-    }, this.settings.intervalMs);
-  }
-
-  /** Never rejects. */
-  private async look(): Promise<void> {
+  private async look(): Promise<number> {
     for (const stream of STREAMS) {
       try {
         this.missing.set({ stream }, await this.check.look(stream));
@@ -48,5 +36,6 @@ export class GapSchedule implements OnApplicationBootstrap, BeforeApplicationShu
         this.logger.debug('cannot look for gaps', { stream, reason: String(error) });
       }
     }
+    return this.settings.intervalMs;
   }
 }
