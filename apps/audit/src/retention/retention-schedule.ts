@@ -7,7 +7,7 @@ import { RetentionSettings } from './retention-settings';
 /** Has retention look at the start and then every hour; never, when the trail is kept for ever. */
 @Injectable()
 export class RetentionSchedule implements OnApplicationBootstrap, BeforeApplicationShutdown {
-  private readonly schedule = new Schedule(() => this.work());
+  private schedule: Schedule | undefined;
 
   constructor(
     private readonly retention: Retention,
@@ -17,19 +17,22 @@ export class RetentionSchedule implements OnApplicationBootstrap, BeforeApplicat
   ) {}
 
   onApplicationBootstrap(): void {
-    if (this.config.auditRetentionDays !== undefined) this.schedule.start(0);
+    const { auditRetentionDays: days } = this.config;
+    if (days === undefined) return;
+    const schedule: Schedule = new Schedule(() => this.work(days, schedule));
+    schedule.start(0);
+    this.schedule = schedule;
   }
 
-  beforeApplicationShutdown(): Promise<void> {
-    return this.schedule.stop();
+  async beforeApplicationShutdown(): Promise<void> {
+    await this.schedule?.stop();
   }
 
-  private async work(): Promise<number> {
+  private async work(days: number, schedule: Schedule): Promise<number> {
     const { intervalMs, soonMs, retryMs } = this.settings;
-    const days = this.config.auditRetentionDays ?? Infinity;
     try {
       let next = await this.retention.step(days);
-      while (next === 'again' && !this.schedule.isStopping) next = await this.retention.step(days);
+      while (next === 'again' && !schedule.isStopping) next = await this.retention.step(days);
       return next === 'soon' ? soonMs : intervalMs;
     } catch (error) {
       this.logger.warn('retention could not go on', { reason: String(error) });

@@ -1,11 +1,12 @@
 import { AuditStream } from '@countersign/messaging';
-import { createEvent, Logger, Metrics, newTrace } from '@countersign/platform';
+import { Logger, Metrics } from '@countersign/platform';
 import { Injectable } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
 import { AuditConfig } from '../config';
 import { AuditDatabase } from '../database';
 import { latestCheckpoint } from '../log/checkpoint-rows';
 import { keepLeaves } from '../log/tree-rows';
+import { ownEvent } from '../trail/own-event';
 import {
   beginPartition,
   deleteDeliveries,
@@ -58,7 +59,7 @@ export class Retention {
         this.logger.info('old events are kept: some are still to be delivered', { ...due });
         return 'later';
       }
-      if (!due.isRecorded) return await this.record(manager, due);
+      if (!due.isRecorded) return await this.record(manager, days, due);
       if (await deleteDeliveries(manager, due.last)) return 'again';
       await keepLeaves(manager, Number(due.last));
       await this.drop(manager, days, due);
@@ -72,24 +73,16 @@ export class Retention {
     return this.keysAfter === null ? 'later' : 'again';
   }
 
-  private async record(manager: EntityManager, { first, last }: DuePartition): Promise<AfterStep> {
+  private async record(manager: EntityManager, days: number, { first, last }: DuePartition): Promise<AfterStep> {
     if (this.recorded === last) return 'soon';
     const checkpoint = await latestCheckpoint(manager);
     if (checkpoint === null || checkpoint.size < Number(last)) return 'soon';
-    const trace = newTrace();
-    const event = createEvent({
-      type: 'dev.countersign.audit.expired.v1',
-      source: this.config.publicUrl,
-      subject: null,
-      data: {
-        outcome: 'expired',
-        firstSequence: first,
-        lastSequence: last,
-        retentionDays: this.config.auditRetentionDays ?? null,
-        checkpoint: checkpoint.note,
-        traceId: trace.traceId,
-      },
-      trace,
+    const event = ownEvent('dev.countersign.audit.expired.v1', this.config.publicUrl, {
+      outcome: 'expired',
+      firstSequence: first,
+      lastSequence: last,
+      retentionDays: days,
+      checkpoint: checkpoint.note,
     });
     await this.stream.append('audit', event);
     this.recorded = last;

@@ -1,12 +1,12 @@
-import { createHash } from 'node:crypto';
 import { AUDIT_STREAMS, type AuditStreamName, type EventType } from '@countersign/contracts';
 import { AuditStream, type StreamProgress } from '@countersign/messaging';
-import { Clock, createEvent, Logger, newTrace, uuidV7 } from '@countersign/platform';
+import { Clock, Logger } from '@countersign/platform';
 import { Injectable, Optional } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
 import { AuditConfig } from '../config';
 import { AuditDatabase } from '../database';
 import { GapSettings } from './gap-settings';
+import { ownEvent, repeatableId } from './own-event';
 import {
   beginAgain,
   countMissing,
@@ -98,17 +98,8 @@ export class GapCheck {
 
   /** Before the commit; should that fail, the next look makes an event with the same id, which is stored once. */
   private async record(type: EventType, since: Date, data: Record<string, unknown>): Promise<void> {
-    const trace = newTrace();
-    const { traceId } = trace;
-    const event = createEvent({
-      type,
-      source: this.config.publicUrl,
-      subject: null,
-      data: { ...data, traceId },
-      trace,
-    });
-    const hash = createHash('sha256').update(JSON.stringify(data)).digest();
-    await this.stream.append('audit', { ...event, id: uuidV7(since.getTime(), hash) });
+    const event = ownEvent(type, this.config.publicUrl, data);
+    await this.stream.append('audit', { ...event, id: repeatableId(since, data) });
   }
 }
 

@@ -1,7 +1,8 @@
 import { createHash } from 'node:crypto';
 import { AUDIT_STREAMS, type AuditStreamName, type CloudEvent, type EventType } from '@countersign/contracts';
 import type { UnreadableMessage } from '@countersign/messaging';
-import { createEvent, newTrace, uuidV7 } from '@countersign/platform';
+import { createEvent, newTrace } from '@countersign/platform';
+import { repeatableId } from './own-event';
 
 const printable = (text: string): string => text.replace(/[^\x21-\x7e]/g, '?').slice(0, 256);
 
@@ -38,6 +39,5 @@ export function unreadableEvent(stream: AuditStreamName, message: UnreadableMess
     data: { outcome: 'unreadable', reason: 'not_an_event', ...found },
     trace: newTrace(),
   });
-  const hash = createHash('sha256').update(JSON.stringify(found)).digest();
-  return { ...event, id: uuidV7(storedAt.getTime(), hash), time: storedAt.toISOString() };
+  return { ...event, id: repeatableId(storedAt, found), time: storedAt.toISOString() };
 }
