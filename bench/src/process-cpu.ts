@@ -60,10 +60,10 @@ const sum = (members: Stat[]): ProcessUse => ({
   memoryBytes: members.reduce((total, one) => total + one.memoryBytes, 0),
 });
 
-/** What the process and its descendants have used so far. Linux only. */
-export const processUse = (pid: number): ProcessUse => sum(familyOf(pid, allProcesses(), []));
-
-/** The same of several by name; one that another has started counts only under its own name. */
+/**
+ * What processes and their descendants have used so far, by name; one that another has started counts only under its
+ * own name. Linux only.
+ */
 export function useOf(processes: Record<string, number>): Record<string, ProcessUse> {
   const all = allProcesses();
   const named = Object.values(processes);
