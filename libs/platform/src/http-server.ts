@@ -96,6 +96,8 @@ export function createHttpServer({ trustedProxies, isSecure, metrics, isStopping
     if (isStopping()) void reply.header('connection', 'close');
   };
   const adapter = new FastifyAdapter({
+    // Nest's adapter would run an engine for middleware on every request; we have none.
+    skipMiddie: true,
     bodyLimit: MAX_BODY_BYTES,
     requestTimeout: REQUEST_WITHIN_MS,
     connectionTimeout: REQUEST_WITHIN_MS,
