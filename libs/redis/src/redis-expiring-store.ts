@@ -33,9 +33,7 @@ export class RedisExpiringStore extends ExpiringStore {
   async reserve(key: string, value: string, expiresAt: number, sentinelKey: string): Promise<Reservation> {
     checkKeys(key, sentinelKey);
     checkExpiry(expiresAt);
-    const { answer, life } = await this.script.run({ key, value, expiresAt, sentinelKey });
-    const [heldBefore, sentinel, ...time] = answer;
-    const now = secondsOf(time);
+    const { heldBefore, sentinel, life, now } = await this.script.run({ key, value, expiresAt, sentinelKey });
     // Its clock is ahead of ours: Redis answers OK for an end in its past, and stores nothing.
     if (expiresAt <= now) throw new UnavailableError('redis', { cause: new Error('the key was gone at once') });
     const heldBy = heldBefore ?? value;

@@ -25,6 +25,8 @@ export class RedisLink implements Resource {
       enableOfflineQueue: false,
       // What is asked in one turn of the event loop goes out in one piece.
       enableAutoPipelining: true,
+      // Reservations are gathered already.
+      autoPipeliningIgnoredCommands: ['evalsha'],
       autoResendUnfulfilledCommands: false,
       connectTimeout: CONNECT_TIMEOUT_MS,
       commandTimeout: COMMAND_TIMEOUT_MS,
@@ -71,16 +73,19 @@ export async function orUnavailable<T>(answer: Promise<T>): Promise<T> {
   try {
     return await answer;
   } catch (error) {
-    // The command with its arguments is a property of ioredis errors: only the message goes on.
-    throw new UnavailableError('redis', { cause: new Error(error instanceof Error ? error.message : 'failed') });
+    throw unavailable(error);
   }
 }
+
+/** The command with its arguments is a property of ioredis errors: only the message goes on. */
+export const unavailable = (error: unknown): UnavailableError =>
+  new UnavailableError('redis', { cause: new Error(error instanceof Error ? error.message : 'failed') });
 
 /** The answers of a transaction; one that failed fails the whole, whatever the others did. @throws UnavailableError */
 export function transactionResults(answers: [Error | null, unknown][] | null): unknown[] {
   if (answers === null) throw new UnavailableError('redis');
   return answers.map(([error, value]) => {
-    if (error !== null) throw new UnavailableError('redis', { cause: new Error(error.message) });
+    if (error !== null) throw unavailable(error);
     return value ?? null;
   });
 }

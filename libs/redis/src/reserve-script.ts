@@ -1,17 +1,26 @@
 import { randomUUID } from 'node:crypto';
-import { UnavailableError } from '@countersign/platform';
+import { Gatherer, UnavailableError } from '@countersign/platform';
 import type { Redis } from 'ioredis';
-import { orUnavailable, transactionResults } from './redis-link';
+import { orUnavailable, transactionResults, unavailable } from './redis-link';
 import { lifeOf } from './server-info';
 
-/** Who held the key before, the sentinel, and the server's clock; nil is null. */
-type Answer = [heldBefore: string | null, sentinel: string | null, seconds: string, microseconds: string];
+/** The server's clock, and for each call who held its key before and its sentinel; nil is null. */
+type Answer = [seconds: string, microseconds: string, held: (string | Error | null)[]];
 
+/** One that fails, by the type of its key or for want of memory, fails alone. */
 const RESERVE = `
-local held = redis.call('set', KEYS[1], ARGV[1], 'EXAT', ARGV[2], 'NX', 'GET')
 local time = redis.call('time')
-return { held, redis.call('get', KEYS[2]), time[1], time[2] }`;
+local held = {}
+for n = 1, #KEYS, 2 do
+  held[n] = redis.pcall('set', KEYS[n], ARGV[n], 'EXAT', ARGV[n + 1], 'NX', 'GET')
+  held[n + 1] = redis.pcall('get', KEYS[n + 1])
+end
+return { time[1], time[2], held }`;
 
+/** A script holds up everybody else for as long as it runs. */
+const MOST_IN_ONE_STEP = 64;
+/** Longer than an answer takes, and no delay to speak of behind a step that hangs. */
+const PATIENCE_MS = 10;
 /** A primary that follows another one and comes back is another life, and keeps its scripts: found out by asking. */
 const ASK_AGAIN_MS = 1_000;
 
@@ -29,32 +38,54 @@ export interface ReserveCall {
   sentinelKey: string;
 }
 
+/** What one step on the server found. */
+export interface Reserved {
+  /** Null when the key was free. */
+  heldBefore: string | null;
+  sentinel: string | null;
+  life: string;
+  /** Epoch seconds, with fractions, by the server's clock. */
+  now: number;
+}
+
 /**
- * One step on the server, which proves by its name in which run of the server it was taken: the script was loaded with
- * a text that no other run was given, in the transaction that read the run. A restarted server, or another one, does not
- * know it. To ask the server in each step who it is would cost more than the step.
+ * One step on the server, for all keys that are asked for at once. It proves by its name in which run of the server it
+ * was taken: the script was loaded with a text that no other run was given, in the transaction that read the run. A
+ * restarted server, or another one, does not know it. To ask the server in each step who it is would cost more than the
+ * step.
  */
 export class ReserveScript {
   private loading: Promise<Loaded> | undefined;
   private loaded: Loaded | undefined;
+  private readonly calls = new Gatherer<ReserveCall, Reserved>({
+    most: MOST_IN_ONE_STEP,
+    patienceMs: PATIENCE_MS,
+    work: (calls) => this.runTogether(calls),
+  });
 
   constructor(private readonly client: Redis) {}
 
   /** @throws UnavailableError */
-  async run(call: ReserveCall): Promise<{ answer: Answer; life: string }> {
+  run(call: ReserveCall): Promise<Reserved> {
+    return this.calls.add(call);
+  }
+
+  private async runTogether(calls: ReserveCall[]): Promise<(Reserved | Promise<Reserved>)[]> {
     const first = await this.current();
-    const [life, answer] = await Promise.all([this.lifeOf(first), this.evaluate(first, call)]);
-    if (answer !== null) return { answer, life };
+    const [life, answer] = await Promise.all([this.lifeOf(first), this.evaluate(first, calls)]);
+    if (answer !== null) return reservedOf(calls, answer, life);
     if (this.loaded === first) this.loaded = undefined;
     const second = await this.current();
-    const late = await this.evaluate(second, call);
+    const late = await this.evaluate(second, calls);
     if (late === null) throw new UnavailableError('redis', { cause: new Error('the server forgets its scripts') });
-    return { answer: late, life: second.life };
+    return reservedOf(calls, late, second.life);
   }
 
   /** Null when the server does not know the script. */
-  private evaluate({ sha }: Loaded, { key, value, expiresAt, sentinelKey }: ReserveCall): Promise<Answer | null> {
-    const answer = this.client.evalsha(sha, 2, key, sentinelKey, value, expiresAt) as Promise<Answer>;
+  private evaluate({ sha }: Loaded, calls: ReserveCall[]): Promise<Answer | null> {
+    const keys = calls.flatMap(({ key, sentinelKey }) => [key, sentinelKey]);
+    const values = calls.flatMap(({ value, expiresAt }) => [value, expiresAt]);
+    const answer = this.client.evalsha(sha, keys.length, ...keys, ...values) as Promise<Answer>;
     return orUnavailable(
       answer.catch((error: unknown) => {
         if (error instanceof Error && error.message.startsWith('NOSCRIPT')) return null;
@@ -93,4 +124,15 @@ export class ReserveScript {
     const [info, sha] = transactionResults(await orUnavailable(transaction));
     return { sha: String(sha), life: lifeOf(String(info)), askedAt };
   }
+}
+
+function reservedOf(calls: ReserveCall[], answer: Answer, life: string): (Reserved | Promise<Reserved>)[] {
+  const [seconds, microseconds, held] = answer;
+  const now = Number(seconds) + Number(microseconds) / 1e6;
+  return calls.map((_, place) => {
+    const [heldBefore = null, sentinel = null] = held.slice(2 * place, 2 * place + 2);
+    const error = [heldBefore, sentinel].find((one) => one instanceof Error);
+    if (error !== undefined) return Promise.reject(unavailable(error));
+    return { heldBefore, sentinel, life, now } as Reserved;
+  });
 }
