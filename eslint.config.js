@@ -97,9 +97,15 @@ module.exports = tseslint.config(
       'no-restricted-imports': [
         'error',
         {
-          paths: ['rxjs', '@nestjs/microservices', '@nestjs/cqrs', '@nestjs/event-emitter', '@nestjs/config'].map(
-            (name) => ({ name, message: 'Not in this house: docs/architecture.md.' }),
-          ),
+          paths: [
+            ...['rxjs', '@nestjs/microservices', '@nestjs/cqrs', '@nestjs/event-emitter', '@nestjs/config'].map(
+              (name) => ({ name, message: 'Not in this house: docs/architecture.md.' }),
+            ),
+            {
+              name: '@nestjs/swagger',
+              message: 'Its decorators are those of @countersign/platform: a start needs none.',
+            },
+          ],
         },
       ],
       '@typescript-eslint/no-floating-promises': 'error',

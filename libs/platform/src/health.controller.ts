@@ -1,7 +1,7 @@
 import { Controller, Get, HttpCode } from '@nestjs/common';
-import { ApiExcludeController } from '@nestjs/swagger';
 import { Public } from './admin.guard';
 import { Readiness } from './health';
+import { ApiExcludeController } from './openapi';
 import { ProblemError } from './problem';
 
 /** What anybody may ask: is the process alive, may it be sent requests. No details; those are on the management port. */

@@ -6,7 +6,24 @@ export { Gatherer, type GathererOptions } from './gatherer';
 export { Readiness, type HealthReport } from './health';
 export { Logger, type LogFields } from './logger';
 export { Metrics } from './metrics';
-export { describeModule, jsonBody } from './openapi';
+export {
+  ApiAcceptedResponse,
+  ApiBearerAuth,
+  ApiBody,
+  ApiConsumes,
+  ApiCreatedResponse,
+  ApiExcludeEndpoint,
+  ApiHeader,
+  ApiNoContentResponse,
+  ApiOkResponse,
+  ApiOperation,
+  ApiProduces,
+  ApiQuery,
+  ApiResponse,
+  ApiTags,
+  describeModule,
+  jsonBody,
+} from './openapi';
 export { fieldErrors, parseBody, refuseFields } from './parse-body';
 export { ProblemError, countErrors } from './problem';
 export { UnavailableError, type DependencyName, type Resource } from './resource';

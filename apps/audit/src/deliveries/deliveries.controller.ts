@@ -1,7 +1,6 @@
 import type { DeliveryAnswer } from '@countersign/contracts';
-import { RequireAction } from '@countersign/platform';
+import { ApiAcceptedResponse, ApiBearerAuth, ApiOperation, ApiTags, RequireAction } from '@countersign/platform';
 import { Controller, HttpCode, Post } from '@nestjs/common';
-import { ApiAcceptedResponse, ApiBearerAuth, ApiOperation, ApiTags } from '@nestjs/swagger';
 import { Id } from '../path-id';
 import { deliverySchema } from '../webhooks/endpoint-schema';
 import { Redelivery } from './redelivery';

@@ -1,7 +1,6 @@
 import { Readable } from 'node:stream';
-import { RequireAction } from '@countersign/platform';
+import { ApiBearerAuth, ApiOperation, ApiProduces, ApiTags, RequireAction } from '@countersign/platform';
 import { Controller, Get, Header, Query, StreamableFile } from '@nestjs/common';
-import { ApiBearerAuth, ApiOperation, ApiProduces, ApiTags } from '@nestjs/swagger';
 import { EventExport, exportQuerySchema, type ExportQuery } from './event-export';
 
 /** The trail for other systems. Before EventsController, which would take `export` for the id of an event. */

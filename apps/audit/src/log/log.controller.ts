@@ -1,7 +1,14 @@
-import { ProblemError, RequireAction } from '@countersign/platform';
+import {
+  ApiBearerAuth,
+  ApiOkResponse,
+  ApiOperation,
+  ApiProduces,
+  ApiTags,
+  ProblemError,
+  RequireAction,
+} from '@countersign/platform';
 import { parseTilePath } from '@countersign/transparency-log';
 import { Controller, Get, Header, Param, Query } from '@nestjs/common';
-import { ApiBearerAuth, ApiOkResponse, ApiOperation, ApiProduces, ApiTags } from '@nestjs/swagger';
 import { z } from 'zod';
 import { CheckpointWriter } from './checkpoint-writer';
 import { LogReader, type ConsistencyProof, type InclusionProof } from './log-reader';

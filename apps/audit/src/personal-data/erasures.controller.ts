@@ -1,7 +1,15 @@
 import type { ErasureAnswer } from '@countersign/contracts';
-import { Caller, RequireAction, jsonBody, parseBody } from '@countersign/platform';
+import {
+  ApiBearerAuth,
+  ApiOkResponse,
+  ApiOperation,
+  ApiTags,
+  Caller,
+  jsonBody,
+  parseBody,
+  RequireAction,
+} from '@countersign/platform';
 import { Body, Controller, HttpCode, Post } from '@nestjs/common';
-import { ApiBearerAuth, ApiOkResponse, ApiOperation, ApiTags } from '@nestjs/swagger';
 import { z } from 'zod';
 import { Erasures, erasureSchema } from './erasures';
 

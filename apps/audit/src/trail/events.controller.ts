@@ -1,8 +1,15 @@
 import { Readable } from 'node:stream';
 import { cloudEventSchema, type Page, type RecordedEvent } from '@countersign/contracts';
-import { ProblemError, RequireAction } from '@countersign/platform';
+import {
+  ApiBearerAuth,
+  ApiOkResponse,
+  ApiOperation,
+  ApiProduces,
+  ApiTags,
+  ProblemError,
+  RequireAction,
+} from '@countersign/platform';
 import { Controller, Get, Header, Headers, Param, Query, StreamableFile } from '@nestjs/common';
-import { ApiBearerAuth, ApiOkResponse, ApiOperation, ApiProduces, ApiTags } from '@nestjs/swagger';
 import { z } from 'zod';
 import { EventFeed } from './event-feed';
 import { EventReader, eventFiltersSchema, eventQuerySchema, type EventFilters, type EventQuery } from './event-reader';

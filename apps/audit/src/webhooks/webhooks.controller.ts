@@ -1,6 +1,4 @@
 import type { DeliveryAnswer, Page, RotatedSecretAnswer, WebhookAnswer } from '@countersign/contracts';
-import { Caller, RequireAction, jsonBody, parseBody } from '@countersign/platform';
-import { Body, Controller, Delete, Get, Header, HttpCode, Patch, Post, Query, Res } from '@nestjs/common';
 import {
   ApiAcceptedResponse,
   ApiBearerAuth,
@@ -9,7 +7,12 @@ import {
   ApiOkResponse,
   ApiOperation,
   ApiTags,
-} from '@nestjs/swagger';
+  Caller,
+  jsonBody,
+  parseBody,
+  RequireAction,
+} from '@countersign/platform';
+import { Body, Controller, Delete, Get, Header, HttpCode, Patch, Post, Query, Res } from '@nestjs/common';
 import type { FastifyReply } from 'fastify';
 import { z } from 'zod';
 import { DeliveryReader } from '../deliveries/delivery-reader';

@@ -1,7 +1,6 @@
 import type { IssuerStatus, Page } from '@countersign/contracts';
-import { ProblemError, RequireAction } from '@countersign/platform';
+import { ApiBearerAuth, ApiOperation, ApiTags, ProblemError, RequireAction } from '@countersign/platform';
 import { Controller, Get, HttpCode, Param, Post } from '@nestjs/common';
-import { ApiBearerAuth, ApiOperation, ApiTags } from '@nestjs/swagger';
 import type { IssuerKeySet } from '../keys/issuer-key-set';
 import { TrustedIssuers } from './trusted-issuers';
 

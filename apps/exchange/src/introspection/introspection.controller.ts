@@ -1,7 +1,14 @@
 import type { IntrospectionAnswer } from '@countersign/contracts';
-import { RequireAction } from '@countersign/platform';
+import {
+  ApiBearerAuth,
+  ApiBody,
+  ApiConsumes,
+  ApiOkResponse,
+  ApiOperation,
+  ApiTags,
+  RequireAction,
+} from '@countersign/platform';
 import { Controller, Header, HttpCode, Post, Req, UseFilters } from '@nestjs/common';
-import { ApiBearerAuth, ApiBody, ApiConsumes, ApiOkResponse, ApiOperation, ApiTags } from '@nestjs/swagger';
 import type { FastifyRequest } from 'fastify';
 import { z } from 'zod';
 import { OAuthErrorFilter } from '../token/oauth-error.filter';

@@ -1,7 +1,14 @@
 import type { Page, SigningKeyAnswer, SigningKeyRotationAnswer } from '@countersign/contracts';
-import { Caller, RequireAction } from '@countersign/platform';
+import {
+  ApiBearerAuth,
+  ApiOkResponse,
+  ApiOperation,
+  ApiQuery,
+  ApiTags,
+  Caller,
+  RequireAction,
+} from '@countersign/platform';
 import { Controller, Get, HttpCode, Post, Query } from '@nestjs/common';
-import { ApiBearerAuth, ApiOkResponse, ApiOperation, ApiQuery, ApiTags } from '@nestjs/swagger';
 import { z } from 'zod';
 import { RotateOnDemand } from './rotate-on-demand';
 import { rotationAnswerSchema, signingKeyPageSchema } from './signing-key-schema';

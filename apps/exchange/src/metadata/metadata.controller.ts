@@ -1,6 +1,5 @@
-import { Public } from '@countersign/platform';
+import { ApiExcludeEndpoint, ApiOperation, ApiTags, Public } from '@countersign/platform';
 import { applyDecorators, Controller, Get, Header, HttpCode, Options } from '@nestjs/common';
-import { ApiExcludeEndpoint, ApiOperation, ApiTags } from '@nestjs/swagger';
 import { ExchangeConfig } from '../config';
 import { KEY_TIMES } from '../keys/key-times';
 import { SigningKeys } from '../keys/signing-keys';

@@ -1,6 +1,5 @@
-import { Public } from '@countersign/platform';
+import { ApiBody, ApiConsumes, ApiOkResponse, ApiOperation, ApiTags, Public } from '@countersign/platform';
 import { Controller, Header, HttpCode, Post, Req, UseFilters } from '@nestjs/common';
-import { ApiBody, ApiConsumes, ApiOkResponse, ApiOperation, ApiTags } from '@nestjs/swagger';
 import type { FastifyRequest } from 'fastify';
 import { TOKEN_FORM } from '../introspection/introspection.controller';
 import { OAuthErrorFilter } from '../token/oauth-error.filter';

@@ -1,6 +1,4 @@
 import type { Page, RevocationAnswer } from '@countersign/contracts';
-import { Caller, ProblemError, RequireAction, jsonBody } from '@countersign/platform';
-import { Body, Controller, Delete, Get, HttpCode, Param, Post, Query, Res } from '@nestjs/common';
 import {
   ApiBearerAuth,
   ApiCreatedResponse,
@@ -8,7 +6,12 @@ import {
   ApiOkResponse,
   ApiOperation,
   ApiTags,
-} from '@nestjs/swagger';
+  Caller,
+  jsonBody,
+  ProblemError,
+  RequireAction,
+} from '@countersign/platform';
+import { Body, Controller, Delete, Get, HttpCode, Param, Post, Query, Res } from '@nestjs/common';
 import type { FastifyReply } from 'fastify';
 import {
   pageQuerySchema,

@@ -1,6 +1,5 @@
-import { Public } from '@countersign/platform';
+import { ApiTags, Public } from '@countersign/platform';
 import { Controller, Header, HttpCode, Post, Req, Res, UseFilters } from '@nestjs/common';
-import { ApiTags } from '@nestjs/swagger';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { OAuthErrorFilter } from './oauth-error.filter';
 import { DescribeTokenEndpoint } from './token-api';

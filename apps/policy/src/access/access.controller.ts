@@ -1,6 +1,15 @@
-import { Caller, Public, RequireAction, jsonBody } from '@countersign/platform';
+import {
+  ApiBearerAuth,
+  ApiConsumes,
+  ApiOkResponse,
+  ApiOperation,
+  ApiTags,
+  Caller,
+  jsonBody,
+  Public,
+  RequireAction,
+} from '@countersign/platform';
 import { Body, Controller, Get, Header, Headers, HttpCode, Post } from '@nestjs/common';
-import { ApiBearerAuth, ApiConsumes, ApiOkResponse, ApiOperation, ApiTags } from '@nestjs/swagger';
 import { z } from 'zod';
 import { PolicyConfig } from '../config';
 import { requireJson } from '../json-body';

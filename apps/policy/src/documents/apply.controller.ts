@@ -1,7 +1,6 @@
 import type { ApplyAnswer } from '@countersign/contracts';
-import { Caller, RequireAction } from '@countersign/platform';
+import { ApiBearerAuth, ApiConsumes, ApiOperation, ApiTags, Caller, RequireAction } from '@countersign/platform';
 import { Body, Controller, Headers, HttpCode, Post, Query } from '@nestjs/common';
-import { ApiBearerAuth, ApiConsumes, ApiOperation, ApiTags } from '@nestjs/swagger';
 import type { z } from 'zod';
 import { testsOf } from '../policy-tests/given-tests';
 import { ApplyDocuments } from './apply-documents';

@@ -1,7 +1,6 @@
 import type { Page } from '@countersign/contracts';
-import { Caller, ProblemError, RequireAction } from '@countersign/platform';
+import { ApiBearerAuth, ApiOperation, ApiTags, Caller, ProblemError, RequireAction } from '@countersign/platform';
 import { Controller, Delete, Get, HttpCode, Param, Put, Query, Req, Res } from '@nestjs/common';
-import { ApiBearerAuth, ApiOperation, ApiTags } from '@nestjs/swagger';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { z } from 'zod';
 import { allowQuery } from '../lint/allowed-rules';

@@ -1,7 +1,6 @@
 import type { ApplyAnswer, Page, RevisionAnswer, RevisionDetailAnswer } from '@countersign/contracts';
-import { Caller, ProblemError, RequireAction } from '@countersign/platform';
+import { ApiBearerAuth, ApiOperation, ApiTags, Caller, ProblemError, RequireAction } from '@countersign/platform';
 import { Controller, Get, HttpCode, Param, Post, Query } from '@nestjs/common';
-import { ApiBearerAuth, ApiOperation, ApiTags } from '@nestjs/swagger';
 import { z } from 'zod';
 import { PolicyDatabase } from '../policy-database';
 import { checkQuery, optionsOf } from './apply-query';

@@ -1,7 +1,6 @@
 import type { ExplainAnswer } from '@countersign/contracts';
-import { RequireAction, jsonBody } from '@countersign/platform';
+import { ApiBearerAuth, ApiConsumes, ApiOperation, ApiTags, jsonBody, RequireAction } from '@countersign/platform';
 import { Body, Controller, Headers, HttpCode, Post } from '@nestjs/common';
-import { ApiBearerAuth, ApiConsumes, ApiOperation, ApiTags } from '@nestjs/swagger';
 import { ExplainAttempt } from './explain-attempt';
 import { explainBody, parseExplainRequest } from './explain-request';
 

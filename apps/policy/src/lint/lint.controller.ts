@@ -1,7 +1,6 @@
 import type { LintAnswer } from '@countersign/contracts';
-import { RequireAction } from '@countersign/platform';
+import { ApiBearerAuth, ApiConsumes, ApiOperation, ApiTags, RequireAction } from '@countersign/platform';
 import { Body, Controller, Headers, HttpCode, Post } from '@nestjs/common';
-import { ApiBearerAuth, ApiConsumes, ApiOperation, ApiTags } from '@nestjs/swagger';
 import { LintRequest } from './lint-request';
 
 @ApiTags('documents')

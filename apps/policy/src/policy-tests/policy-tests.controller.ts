@@ -1,7 +1,6 @@
 import type { PolicyTestsAnswer } from '@countersign/contracts';
-import { RequireAction } from '@countersign/platform';
+import { ApiBearerAuth, ApiConsumes, ApiOperation, ApiTags, RequireAction } from '@countersign/platform';
 import { Body, Controller, Headers, HttpCode, Post, Query } from '@nestjs/common';
-import { ApiBearerAuth, ApiConsumes, ApiOperation, ApiTags } from '@nestjs/swagger';
 import { readDocuments } from '../documents/read-documents';
 import { RunPolicyTests } from './run-policy-tests';
 import { testQuery, type TestQuery } from './test-query';

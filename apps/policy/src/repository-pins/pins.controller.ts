@@ -1,7 +1,6 @@
 import type { Page, PinAnswer } from '@countersign/contracts';
-import { Caller, ProblemError, RequireAction } from '@countersign/platform';
+import { ApiBearerAuth, ApiOperation, ApiTags, Caller, ProblemError, RequireAction } from '@countersign/platform';
 import { Controller, Delete, Get, HttpCode, Param, Query } from '@nestjs/common';
-import { ApiBearerAuth, ApiOperation, ApiTags } from '@nestjs/swagger';
 import { z } from 'zod';
 import { pageQuery } from '../documents/page';
 import { RepositoryPinning } from './repository-pinning';

@@ -1,7 +1,6 @@
 import { documentJsonSchema, jsonSchemaNames } from '@countersign/contracts';
-import { ProblemError, Public } from '@countersign/platform';
+import { ApiOperation, ApiTags, ProblemError, Public } from '@countersign/platform';
 import { Controller, Get, Header, Param } from '@nestjs/common';
-import { ApiOperation, ApiTags } from '@nestjs/swagger';
 
 /** What editors check documents against; the same as docs/schemas. */
 @ApiTags('documents')

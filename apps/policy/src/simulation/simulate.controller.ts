@@ -1,8 +1,15 @@
 import type { Socket } from 'node:net';
 import type { SimulationAnswer } from '@countersign/contracts';
-import { Clock, RequireAction, jsonBody } from '@countersign/platform';
+import {
+  ApiBearerAuth,
+  ApiConsumes,
+  ApiOperation,
+  ApiTags,
+  Clock,
+  jsonBody,
+  RequireAction,
+} from '@countersign/platform';
 import { Body, Controller, Headers, HttpCode, Post, Req } from '@nestjs/common';
-import { ApiBearerAuth, ApiConsumes, ApiOperation, ApiTags } from '@nestjs/swagger';
 import { SimulateDocuments } from './simulate-documents';
 import { parseSimulation, simulationBody } from './simulation-request';
 

@@ -1,7 +1,6 @@
 import type { StaleAnswer } from '@countersign/contracts';
-import { RequireAction } from '@countersign/platform';
+import { ApiBearerAuth, ApiOkResponse, ApiOperation, ApiTags, RequireAction } from '@countersign/platform';
 import { Controller, Get, Query } from '@nestjs/common';
-import { ApiBearerAuth, ApiOkResponse, ApiOperation, ApiTags } from '@nestjs/swagger';
 import { z } from 'zod';
 import { FindStale } from './find-stale';
 import { staleAnswerSchema } from './stale-answer';

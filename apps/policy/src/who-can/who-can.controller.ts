@@ -1,7 +1,14 @@
 import type { WhoCanAnswer } from '@countersign/contracts';
-import { RequireAction, jsonBody } from '@countersign/platform';
+import {
+  ApiBearerAuth,
+  ApiConsumes,
+  ApiOkResponse,
+  ApiOperation,
+  ApiTags,
+  jsonBody,
+  RequireAction,
+} from '@countersign/platform';
 import { Body, Controller, Headers, HttpCode, Post } from '@nestjs/common';
-import { ApiBearerAuth, ApiConsumes, ApiOkResponse, ApiOperation, ApiTags } from '@nestjs/swagger';
 import { parseQuestion } from '../json-body';
 import { FindWhoCan } from './find-who-can';
 import { questionSchema } from './question';
