@@ -1,6 +1,6 @@
-import { createHash, timingSafeEqual } from 'node:crypto';
+import { hash, timingSafeEqual } from 'node:crypto';
 import { ADMIN_RESOURCE, type AdminAction, type Permission } from '@countersign/contracts';
-import { verifyAccessToken, type AccessTokenClaims, type Jwk } from '@countersign/tokens';
+import type { AccessTokenClaims, Jwk } from '@countersign/tokens';
 import {
   CanActivate,
   ExecutionContext,
@@ -15,6 +15,7 @@ import { BoundTokens } from './bound-tokens';
 import { ProblemError } from './problem';
 import type { Trace } from './trace';
 import { ServiceConfig } from './variables';
+import { VerifiedTokens } from './verified-tokens';
 
 const ACCESS = 'countersign:access';
 type Access = 'public' | AdminAction;
@@ -58,7 +59,7 @@ export abstract class AdminAccess {
   }): Promise<boolean>;
 }
 
-const digest = (text: string): Buffer => createHash('sha256').update(text).digest();
+const digest = (text: string): Buffer => hash('sha256', text, 'buffer');
 
 const unauthenticated = (challenge: string): ProblemError =>
   new ProblemError('unauthenticated', 'A valid bearer token is needed.', {
@@ -69,13 +70,18 @@ const unauthenticated = (challenge: string): ProblemError =>
 @Injectable()
 export class AdminGuard implements CanActivate {
   private readonly boundTokens = new BoundTokens();
+  private readonly verifiedTokens: VerifiedTokens;
+  private readonly adminDigest: Buffer;
   private readonly needed = new WeakMap<object, Map<object, Access | undefined>>();
 
   constructor(
     private readonly reflector: Reflector,
     private readonly config: ServiceConfig,
     private readonly access: AdminAccess,
-  ) {}
+  ) {
+    this.verifiedTokens = new VerifiedTokens(config.publicUrl, config.publicUrl);
+    this.adminDigest = digest(config.adminToken);
+  }
 
   canActivate(context: ExecutionContext): true | Promise<true> {
     const needed = this.neededFor(context);
@@ -101,7 +107,7 @@ export class AdminGuard implements CanActivate {
   private async authenticate(request: FastifyRequest, action: AdminAction): Promise<string> {
     const [scheme, token, ...rest] = (request.headers.authorization ?? '').split(' ');
     if (!/^(bearer|dpop)$/i.test(scheme ?? '') || !token || rest.length > 0) throw unauthenticated('Bearer');
-    if (timingSafeEqual(digest(token), digest(this.config.adminToken))) return 'bootstrap';
+    if (timingSafeEqual(digest(token), this.adminDigest)) return 'bootstrap';
     return this.authorizeAccessToken(request, token, action);
   }
 
@@ -119,17 +125,15 @@ export class AdminGuard implements CanActivate {
   }
 
   private async verify(request: FastifyRequest, token: string): Promise<AccessTokenClaims> {
-    const { publicUrl } = this.config;
-    const now = Math.floor(Date.now() / 1000);
     // A token that is not even a JWS never costs a request to another service.
     if (token.split('.').length !== 3) throw unauthenticated('Bearer error="invalid_token"');
     const keys = await this.access.verificationKeys();
-    const verified = verifyAccessToken({ token, keys, publicUrl, audience: publicUrl, now });
+    const claims = this.verifiedTokens.verify(token, keys, Math.floor(Date.now() / 1000));
     const isGood =
-      verified.ok &&
-      (await this.boundTokens.mayUse({ claims: verified.claims, token }, request, publicUrl)) &&
-      !(await this.access.isRevoked(verified.claims));
+      claims !== null &&
+      (await this.boundTokens.mayUse({ claims, token }, request, this.config.publicUrl)) &&
+      !(await this.access.isRevoked(claims));
     if (!isGood) throw unauthenticated('Bearer error="invalid_token"');
-    return verified.claims;
+    return claims;
   }
 }

@@ -41,3 +41,4 @@ export {
   type Environment,
   type Values,
 } from './variables';
+export { VerifiedTokens } from './verified-tokens';

@@ -1,5 +1,5 @@
 import { tokenCheck, type TokenCheck, type TokenCheckAnswer } from '@countersign/contracts';
-import { verifyAccessToken, verifyDpopProof, type AccessTokenClaims, type Jwk } from '@countersign/tokens';
+import { verifyDpopProof, type AccessTokenClaims } from '@countersign/tokens';
 import {
   decideVouchedSubject,
   evaluatePermission,
@@ -47,9 +47,8 @@ interface Identity {
 export interface DecideAccessInput {
   snapshot: Snapshot;
   evaluation: Evaluation;
-  publicUrl: string;
-  /** Our verification keys; asked for only when the subject is an access token. */
-  keys: () => Promise<Jwk[]>;
+  /** The claims of an access token, whomever it is meant for; null for what is none of ours. */
+  verify: (token: string) => Promise<AccessTokenClaims | null>;
   /** Asks whether a token is revoked, and counts a use of it; rejects when nobody can tell. */
   check: (token: TokenCheck) => Promise<TokenCheckAnswer>;
   /** Epoch seconds. */
@@ -126,19 +125,18 @@ function identify(input: DecideAccessInput): Promise<Identity | null> | Identity
   return input.evaluation.subject.type === ACCESS_TOKEN ? identifyToken(input) : identifyVouched(input);
 }
 
-async function identifyToken({ evaluation, publicUrl, keys, now }: DecideAccessInput): Promise<Identity | null> {
-  const token = evaluation.subject.id;
+async function identifyToken({ evaluation, verify, now }: DecideAccessInput): Promise<Identity | null> {
   // Meant for the enforcement point's own audience, which only it knows; it has to check that itself.
-  const verified = verifyAccessToken({ token, keys: await keys(), publicUrl, audience: null, now });
-  if (!verified.ok || !(await isProven(verified.claims, evaluation, now))) return null;
-  const { sub, jti, roles, policy, aud, fed, authorization_details: limitedTo } = verified.claims;
+  const token = await verify(evaluation.subject.id);
+  if (token === null || !(await isProven(token, evaluation, now))) return null;
+  const { sub, jti, roles, policy, aud, fed, authorization_details: limitedTo } = token;
   return {
     subject: sub,
     jti,
     roles,
     shadowRoles: [],
     policies: policy,
-    token: verified.claims,
+    token,
     permission: {
       policies: policy,
       roles,

@@ -1,6 +1,6 @@
 import { checkToken, type CloudEvent } from '@countersign/contracts';
 import { AuditStream, Bus } from '@countersign/messaging';
-import { AdminAccess, createEvent, type Caller, type Trace } from '@countersign/platform';
+import { AdminAccess, VerifiedTokens, createEvent, type Caller, type Trace } from '@countersign/platform';
 import { Injectable } from '@nestjs/common';
 import { PolicyConfig } from '../config';
 import { CurrentSnapshot } from '../snapshot/current-snapshot';
@@ -29,6 +29,8 @@ const endsBatch: Record<Semantics, (decision: boolean) => boolean> = {
 /** Answers enforcement points, and records every denial before it leaves. */
 @Injectable()
 export class EvaluateAccess {
+  private readonly tokens: VerifiedTokens;
+
   constructor(
     private readonly snapshots: CurrentSnapshot,
     private readonly access: AdminAccess,
@@ -36,7 +38,9 @@ export class EvaluateAccess {
     private readonly stream: AuditStream,
     private readonly lastUses: LastUses,
     private readonly config: PolicyConfig,
-  ) {}
+  ) {
+    this.tokens = new VerifiedTokens(config.publicUrl, null);
+  }
 
   /** `caller` is the enforcement point that asks. */
   async evaluate(evaluation: Evaluation, caller: Caller): Promise<DecisionAnswer> {
@@ -65,13 +69,13 @@ export class EvaluateAccess {
   }
 
   private async decide(evaluation: Evaluation, trace: Trace): Promise<AccessDecision> {
+    const now = Math.floor(Date.now() / 1000);
     const decision = await decideAccess({
       snapshot: this.snapshots.current(),
       evaluation,
-      publicUrl: this.config.publicUrl,
-      keys: () => this.access.verificationKeys(),
+      verify: async (token) => this.tokens.verify(token, await this.access.verificationKeys(), now),
       check: (token) => this.bus.request(checkToken, token, trace),
-      now: Math.floor(Date.now() / 1000),
+      now,
     });
     this.lastUses.noteDecision(decision);
     return decision;
