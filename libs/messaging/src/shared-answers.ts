@@ -1,3 +1,4 @@
+import { setImmediate } from 'node:timers/promises';
 import { within } from './deadline';
 
 /** Longer than an answer takes, and no delay to speak of behind one that hangs. */
@@ -21,6 +22,8 @@ export class SharedAnswers<T> {
     if (known === undefined) return this.put(key, question);
     known.next ??= within(PATIENCE_MS, known.now)
       .catch(() => undefined)
+      // Who comes in the same turn of the event loop shares it, too.
+      .then(() => setImmediate())
       .then(() => this.put(key, question));
     return known.next;
   }
