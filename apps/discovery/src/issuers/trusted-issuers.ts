@@ -8,7 +8,7 @@ import {
   type TrustedIssuer,
 } from '@countersign/contracts';
 import { Bus } from '@countersign/messaging';
-import { Logger, Readiness, UnavailableError } from '@countersign/platform';
+import { Logger, Readiness, Schedule, UnavailableError } from '@countersign/platform';
 import { Injectable, type OnApplicationBootstrap, type OnApplicationShutdown } from '@nestjs/common';
 import type { IssuerKeySet, KeySetPorts } from '../keys/issuer-key-set';
 import { KeySets } from '../keys/key-sets';
@@ -27,8 +27,7 @@ export class TrustedIssuers implements OnApplicationBootstrap, OnApplicationShut
   private newestRevision = 0;
   private loading: Promise<void> = Promise.resolve();
   private nextLoading: Promise<void> | null = null;
-  private timer: NodeJS.Timeout | undefined;
-  private stopped = false;
+  private readonly following = new Schedule(() => this.followOn());
   private pauseMs = FIRST_POLL_MS;
   private readonly ahead = new RefreshQueue();
   private readonly events: Pick<KeySetPorts, 'changed' | 'failed'>;
@@ -53,12 +52,11 @@ export class TrustedIssuers implements OnApplicationBootstrap, OnApplicationShut
   }
 
   onApplicationBootstrap(): void {
-    void this.followOn();
+    this.following.start(0);
   }
 
-  onApplicationShutdown(): void {
-    this.stopped = true;
-    clearTimeout(this.timer);
+  onApplicationShutdown(): Promise<void> {
+    return this.following.stop();
   }
 
   /** The enabled issuer behind an `iss`. Throws UnavailableError before the documents are known. */
@@ -99,12 +97,12 @@ export class TrustedIssuers implements OnApplicationBootstrap, OnApplicationShut
     return this.byIss;
   }
 
-  private async followOn(): Promise<void> {
+  private async followOn(): Promise<number> {
     await this.load();
     // Makes good for announcements that were lost, and fetches keys ahead of their end.
     for (const keySet of this.byIss?.values() ?? []) this.ahead.add(keySet);
     this.pauseMs = this.byIss === null ? Math.min(2 * this.pauseMs, POLL_MS) : POLL_MS;
-    if (!this.stopped) this.timer = setTimeout(() => void this.followOn(), this.pauseMs);
+    return this.pauseMs;
   }
 
   /** Never rejects. */

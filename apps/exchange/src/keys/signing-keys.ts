@@ -1,6 +1,6 @@
 import { verificationKeysChanged } from '@countersign/contracts';
 import { Bus } from '@countersign/messaging';
-import { Clock, Logger, newTrace, Readiness, SealError, UnavailableError } from '@countersign/platform';
+import { Clock, Logger, newTrace, Readiness, Schedule, SealError, UnavailableError } from '@countersign/platform';
 import { signAccessToken, type AccessTokenClaims, type Jwk, type SigningKey } from '@countersign/tokens';
 import { Injectable, type OnApplicationBootstrap, type OnApplicationShutdown } from '@nestjs/common';
 import { KEY_TIMES } from './key-times';
@@ -25,8 +25,10 @@ export class SigningKeys implements OnApplicationBootstrap, OnApplicationShutdow
   private confirmedAt = 0;
   private started = false;
   private refreshing: Promise<void> = Promise.resolve();
-  private timer: NodeJS.Timeout | undefined;
-  private stopped = false;
+  private readonly following = new Schedule(async () => {
+    await this.refresh();
+    return this.active === null ? RETRY_MS : POLL_MS;
+  });
 
   constructor(
     private readonly clock: Clock,
@@ -42,14 +44,13 @@ export class SigningKeys implements OnApplicationBootstrap, OnApplicationShutdow
 
   onApplicationBootstrap(): void {
     void this.store.whenReady().then(
-      () => this.follow(),
+      () => this.following.start(0),
       () => undefined,
     );
   }
 
-  onApplicationShutdown(): void {
-    this.stopped = true;
-    clearTimeout(this.timer);
+  onApplicationShutdown(): Promise<void> {
+    return this.following.stop();
   }
 
   /** Public keys to verify our tokens with (RFC 7517), the active one first. Throws UnavailableError before they are known. */
@@ -81,11 +82,6 @@ export class SigningKeys implements OnApplicationBootstrap, OnApplicationShutdow
   /** Resolves when no refresh is under way. */
   settled(): Promise<void> {
     return this.refreshing;
-  }
-
-  private async follow(): Promise<void> {
-    await this.refresh();
-    if (!this.stopped) this.timer = setTimeout(() => void this.follow(), this.active === null ? RETRY_MS : POLL_MS);
   }
 
   private signingKey(): SigningKey {

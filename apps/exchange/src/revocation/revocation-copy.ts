@@ -1,6 +1,6 @@
 import { revocationsChanged, type TokenCheck } from '@countersign/contracts';
 import { Bus } from '@countersign/messaging';
-import { Logger, Readiness, UnavailableError } from '@countersign/platform';
+import { Logger, Readiness, Schedule, UnavailableError } from '@countersign/platform';
 import { Injectable, type OnApplicationBootstrap, type OnApplicationShutdown } from '@nestjs/common';
 import { ExchangeDatabase } from '../database';
 import { isRevokedBy, type Revocation } from './revocation-matching';
@@ -25,9 +25,8 @@ export class RevocationCopy implements OnApplicationBootstrap, OnApplicationShut
   private readUntil = 0;
   private confirmedAt: number | null = null;
   private refreshing: Promise<void> = Promise.resolve();
-  private timer: NodeJS.Timeout | undefined;
+  private readonly polling = new Schedule(() => this.poll());
   private sweptAt = 0;
-  private stopped = false;
 
   constructor(
     private readonly database: ExchangeDatabase,
@@ -42,15 +41,14 @@ export class RevocationCopy implements OnApplicationBootstrap, OnApplicationShut
     });
     this.bus.subscribe(revocationsChanged, () => this.refresh().catch(() => undefined));
     this.database.whenReady().then(
-      () => this.poll(),
+      () => this.polling.start(0),
       // Closed before it was ever there.
       () => undefined,
     );
   }
 
   async onApplicationShutdown(): Promise<void> {
-    this.stopped = true;
-    clearTimeout(this.timer);
+    await this.polling.stop();
     await this.refreshing.catch(() => undefined);
   }
 
@@ -74,11 +72,11 @@ export class RevocationCopy implements OnApplicationBootstrap, OnApplicationShut
     return performance.now();
   }
 
-  private async poll(): Promise<void> {
+  private async poll(): Promise<number> {
     await this.refresh()
       .then(() => this.sweep())
       .catch((error: unknown) => this.logger.warn('cannot confirm what is revoked', { reason: String(error) }));
-    if (!this.stopped) this.timer = setTimeout(() => void this.poll(), POLL_MS).unref();
+    return POLL_MS;
   }
 
   private async read(): Promise<void> {
