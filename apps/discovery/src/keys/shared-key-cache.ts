@@ -1,4 +1,5 @@
-import { createHmac, scryptSync, timingSafeEqual } from 'node:crypto';
+import { createHmac, scrypt, timingSafeEqual } from 'node:crypto';
+import { promisify } from 'node:util';
 import type { IssuerRegistration } from '@countersign/contracts';
 import { Clock } from '@countersign/platform';
 import { ExpiringStore } from '@countersign/redis';
@@ -27,6 +28,8 @@ const storedKeys = z.object({
   fetchedAt: z.number(),
 });
 
+const derive = promisify<string, string, number, Buffer>(scrypt);
+
 /**
  * Fetched keys in Redis, so that replicas share a fetch and survive a restart. It helps and is never needed. Whoever
  * can write there must not choose whom we trust: an entry is bound to its issuer and source by an HMAC, and its keys
@@ -34,15 +37,15 @@ const storedKeys = z.object({
  */
 @Injectable()
 export class SharedKeyCache {
-  private readonly macKey: Buffer;
+  private readonly macKey: Promise<Buffer>;
 
   constructor(
     private readonly store: ExpiringStore,
     private readonly clock: Clock,
     config: DiscoveryConfig,
   ) {
-    // Slow on purpose: the HMACs must be of no help to guess the admin token.
-    this.macKey = scryptSync(config.adminToken, 'countersign/issuer-key-cache/v1', 32);
+    // Slow on purpose, and in another thread: the HMACs must be of no help to guess the admin token.
+    this.macKey = derive(config.adminToken, 'countersign/issuer-key-cache/v1', 32);
   }
 
   /** The keys that some replica fetched within the last hour from where this document says. Never throws. */
@@ -57,17 +60,17 @@ export class SharedKeyCache {
     const key = KEY_PREFIX + sourceOf(issuer);
     const text = JSON.stringify(keys);
     const expiresAt = Math.floor((keys.fetchedAt + KEEP_MS) / 1000);
-    await this.store.set(key, `${this.mac(key, text)}.${text}`, expiresAt).catch(() => undefined);
+    await this.store.set(key, `${await this.mac(key, text)}.${text}`, expiresAt).catch(() => undefined);
   }
 
-  private mac(key: string, text: string): string {
-    return createHmac('sha256', this.macKey).update(`${key}\n${text}`).digest('base64url');
+  private async mac(key: string, text: string): Promise<string> {
+    return createHmac('sha256', await this.macKey).update(`${key}\n${text}`).digest('base64url');
   }
 
-  private open(key: string, entry: string): StoredKeys | null {
+  private async open(key: string, entry: string): Promise<StoredKeys | null> {
     const end = entry.indexOf('.');
     const text = entry.slice(end + 1);
-    const [given, wanted] = [Buffer.from(entry.slice(0, Math.max(0, end))), Buffer.from(this.mac(key, text))];
+    const [given, wanted] = [Buffer.from(entry.slice(0, Math.max(0, end))), Buffer.from(await this.mac(key, text))];
     if (given.length !== wanted.length || !timingSafeEqual(given, wanted)) return null;
     const parsed = storedKeys.safeParse(JSON.parse(text));
     if (!parsed.success) return null;

@@ -41,9 +41,12 @@ export class AnswerDecisions implements OnModuleInit {
     this.bus.serve(listIssuers, ({ atLeast }) => this.issuers(atLeast));
   }
 
-  /** Whoever was told of a revision must not be answered from the one before, whichever replica is asked. */
+  /**
+   * Whoever was told of a revision must not be answered from the one before, whichever replica is asked. Who asks
+   * during our start waits for the first one, rather than for its own next try.
+   */
   private async issuers(atLeast = 0): Promise<ReturnType<CurrentSnapshot['issuers']>> {
-    if (this.snapshots.issuers().revision < atLeast) await this.snapshots.refresh();
+    if (!this.snapshots.has(atLeast)) await this.snapshots.refresh();
     return this.snapshots.issuers();
   }
 

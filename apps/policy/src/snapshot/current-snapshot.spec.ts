@@ -26,6 +26,13 @@ describe('the snapshot', () => {
     await replica.stop();
   });
 
+  it('is waited for by who asks while it is made at a start', async () => {
+    const replica = await services.startOn(service.databaseUrl, anotherBus(), {}, false);
+    await replica.database.whenReady();
+    expect((await issuersOf(replica)).issuers).toHaveLength(1);
+    await replica.stop();
+  });
+
   it('POL-35: is followed by every replica of an apply as soon as they are told, before any of them looks', async () => {
     const replicas = [await services.startOn(service.databaseUrl, service.bus)];
     replicas.push(await services.startOn(service.databaseUrl, service.bus));

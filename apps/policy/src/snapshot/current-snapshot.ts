@@ -68,6 +68,11 @@ export class CurrentSnapshot implements OnApplicationBootstrap, OnModuleDestroy 
     return { revision: snapshot.revision, issuers };
   }
 
+  /** Whether this revision or a later one has been loaded. */
+  has(revision: number): boolean {
+    return this.loaded !== null && this.loaded.snapshot.revision >= revision;
+  }
+
   /** Resolves when whatever was committed before the call is in force here, or the attempt failed and was logged. */
   refresh(): Promise<void> {
     return this.follower.refresh();
