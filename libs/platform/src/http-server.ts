@@ -43,6 +43,9 @@ const JSON_REFUSALS: Record<JsonRefusal, string> = {
   bom: 'it begins with a byte order mark',
   utf8: 'it is not valid Unicode',
 };
+const noCompiler = () => (): never => {
+  throw new Error('bodies are read by parseBody');
+};
 /** What different readers of JSON understand differently is refused here, for every endpoint. */
 function parseJson(_: unknown, body: string, done: (error: Error | null, body?: unknown) => void): void {
   if (body === '') return done(null, undefined);
@@ -106,6 +109,8 @@ export function createHttpServer({ trustedProxies, isSecure, metrics, isStopping
     routerOptions: { maxParamLength: 512 },
     trustProxy: trustedProxies.length > 0 ? trustedProxies : false,
     forceCloseConnections: 'idle',
+    // No route has a schema of Fastify's, and its compilers would be loaded at each start.
+    schemaController: { compilersFactory: { buildValidator: noCompiler, buildSerializer: noCompiler } },
     // What still comes over an open connection is answered, and the connection closed after it.
     return503OnClosing: false,
     clientErrorHandler: answerClientError,
