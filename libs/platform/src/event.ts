@@ -126,9 +126,10 @@ function isBounded(value: unknown, depth: number): boolean {
   if (typeof value === 'string') return value.length <= MAX_TEXT;
   if (typeof value === 'number') return Number.isFinite(value);
   if (typeof value !== 'object' || value === null) return typeof value === 'boolean' || value === null;
-  const members = Object.entries(value);
-  if (depth === 0 || members.length > MAX_MEMBERS) return false;
-  return members.every(([name, item]) => name.length < NAME_BYTES && isBounded(item, depth - 1));
+  // An array for each member, as Object.entries makes them, costs twice as much as the rest.
+  const names = Object.keys(value);
+  if (depth === 0 || names.length > MAX_MEMBERS) return false;
+  return names.every((name) => name.length < NAME_BYTES && isBounded(value[name as keyof typeof value], depth - 1));
 }
 
 /**

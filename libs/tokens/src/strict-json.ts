@@ -72,8 +72,11 @@ function isWithin(value: unknown, depth: number, members: { left: number }): boo
   if (typeof value !== 'object' || value === null) return true;
   if (depth === 0) return false;
   if (Array.isArray(value)) return value.every((item) => isWithin(item, depth - 1, members));
-  return Object.entries(value).every(
-    ([name, item]) => !(name in Object.prototype) && members.left-- > 0 && isWithin(item, depth - 1, members),
+  return Object.keys(value).every(
+    (name) =>
+      !(name in Object.prototype) &&
+      members.left-- > 0 &&
+      isWithin(value[name as keyof typeof value], depth - 1, members),
   );
 }
 
