@@ -1,5 +1,6 @@
 import type { CloudEvent, ExchangeEventData } from '@countersign/contracts';
 import { uuidV7 } from '@countersign/platform';
+import { readAttempt, type ExchangeAttempt } from './exchange-attempt';
 
 type Changes = Partial<Omit<ExchangeEventData, 'request'>> & { request?: Partial<ExchangeEventData['request']> };
 
@@ -67,3 +68,7 @@ export const unverifiedEvent = (changes: Changes = {}, time?: Date): CloudEvent 
     },
     time,
   );
+
+/** As they are read off these events. */
+export const attempts = (...events: CloudEvent[]): ExchangeAttempt[] =>
+  events.flatMap((event) => readAttempt(event) ?? []);

@@ -1,5 +1,5 @@
 import type { CloudEvent } from '@countersign/contracts';
-import { exchangeEvent, refusedEvent, unverifiedEvent } from './exchange-events.fixture';
+import { attempts, exchangeEvent, refusedEvent, unverifiedEvent } from './exchange-events.fixture';
 import { exchangeRow } from './exchange-row';
 
 describe('what can be decided again', () => {
@@ -22,11 +22,10 @@ describe('what can be decided again', () => {
   ];
 
   it.each(cases)('%s', (_, event, decidable) => {
-    expect(exchangeRow(event)).toMatchObject({ decidable });
+    expect(attempts(event).map(exchangeRow)).toMatchObject([{ decidable }]);
   });
 
   it('nothing that does not have the form of an exchange', () => {
-    expect(exchangeRow({ ...exchangeEvent(), data: {} })).toBeNull();
-    expect(exchangeRow({ ...exchangeEvent(), time: 'noon' })).toBeNull();
+    expect(attempts({ ...exchangeEvent(), data: {} }, { ...exchangeEvent(), time: 'noon' })).toEqual([]);
   });
 });

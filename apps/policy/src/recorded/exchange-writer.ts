@@ -1,9 +1,9 @@
-import type { StreamedEvent } from '@countersign/messaging';
 import { Clock, Logger } from '@countersign/platform';
 import { isUnstorable } from '@countersign/postgres';
 import { Injectable, Optional } from '@nestjs/common';
 import { BATCH_LIMIT, PolicyDatabase } from '../policy-database';
-import { exchangeRow, isExchange, type ExchangeRow } from './exchange-row';
+import type { ExchangeAttempt } from './exchange-attempt';
+import { exchangeRow, type ExchangeRow } from './exchange-row';
 import { RecordBounds } from './record-bounds';
 
 const COLUMNS = `event_id, trace_id, time, family, outcome, class, reason, detail, issuer, subject, claims, unverified,
@@ -21,7 +21,7 @@ const INSERT = `
     RETURNING 1
   ) SELECT count(*)::int AS count FROM stored`;
 
-/** Writes exchanges from their events into the record, each once, however often its event comes. */
+/** Writes attempts at exchanges into the record, each once, however often its event comes. */
 @Injectable()
 export class ExchangeWriter {
   constructor(
@@ -32,12 +32,13 @@ export class ExchangeWriter {
   ) {}
 
   /**
-   * Resolves once the batch is committed, with how many exchanges were new. Other events, and what has no place in
-   * the record any more, are passed over.
+   * Resolves once the batch is committed, with how many were new. What has no place in the record any more is passed
+   * over.
    * @throws UnavailableError
    */
-  async store(batch: StreamedEvent[]): Promise<number> {
-    const rows = batch.flatMap((streamed) => this.rowOf(streamed) ?? []);
+  async store(batch: ExchangeAttempt[]): Promise<number> {
+    const oldest = this.clock.now() - this.bounds.maxAgeMs;
+    const rows = batch.filter(({ time }) => time.getTime() >= oldest).map(exchangeRow);
     try {
       return await this.insert(rows);
     } catch (error) {
@@ -46,13 +47,6 @@ export class ExchangeWriter {
     let stored = 0;
     for (const row of rows) stored += await this.insertAlone(row);
     return stored;
-  }
-
-  private rowOf({ event, streamSequence }: StreamedEvent): ExchangeRow | null {
-    if (!isExchange(event)) return null;
-    const row = exchangeRow(event);
-    if (row === null) this.logger.error('not an exchange as events describe them, passed over', { streamSequence });
-    return row !== null && Date.parse(row.time) >= this.clock.now() - this.bounds.maxAgeMs ? row : null;
   }
 
   /** One that PostgreSQL cannot hold must not hold up those behind it; the trail has a placeholder for it. */

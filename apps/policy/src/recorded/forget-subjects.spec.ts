@@ -1,7 +1,7 @@
 import { forgetSubject } from '@countersign/contracts';
 import { Clock } from '@countersign/platform';
 import { PolicyServices, silent, type PolicyService } from '../policy-service.fixture';
-import { exchangeEvent, refusedEvent, unverifiedEvent } from './exchange-events.fixture';
+import { attempts, exchangeEvent, refusedEvent, unverifiedEvent } from './exchange-events.fixture';
 import { ExchangeWriter } from './exchange-writer';
 
 const EMILY = { issuer: 'corp', subject: 'emily' };
@@ -39,7 +39,7 @@ test('what the record has of a subject is deleted when the audit service asks, a
     exchangeEvent({ issuer: 'corp', claims: claimsOf(`${LONG}!`) }),
     claimed('github', 'emily'),
   ];
-  const all = [...hers, unknown, long, ...others].map((event, at) => ({ event, streamSequence: at + 1 }));
+  const all = attempts(...hers, unknown, long, ...others);
   await new ExchangeWriter(service.database, new Clock(), silent).store(all);
   expect(await forget(EMILY)).toEqual({ forgotten: hers.length });
   expect(await forget({ issuer: 'https://corp.test', subject: 'emily' })).toEqual({ forgotten: 1 });

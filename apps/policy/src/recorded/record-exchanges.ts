@@ -1,8 +1,9 @@
 import { AUDIT_STREAMS, type AuditStreamName } from '@countersign/contracts';
-import { AuditStream } from '@countersign/messaging';
-import { Metrics } from '@countersign/platform';
+import { AuditStream, type StreamedEvent } from '@countersign/messaging';
+import { Logger, Metrics } from '@countersign/platform';
 import { Injectable, type OnApplicationBootstrap } from '@nestjs/common';
 import { LastUses } from '../stale/last-uses';
+import { isExchange, readAttempt, type ExchangeAttempt } from './exchange-attempt';
 import { ExchangeWriter } from './exchange-writer';
 
 const BATCH_SIZE = 100;
@@ -18,6 +19,7 @@ export class RecordExchanges implements OnApplicationBootstrap {
     private readonly stream: AuditStream,
     private readonly writer: ExchangeWriter,
     private readonly lastUses: LastUses,
+    private readonly logger: Logger,
     metrics: Metrics,
   ) {
     this.stored = metrics.counter('countersign_recorded_exchanges_total', 'Exchanges that policy recorded', ['stream']);
@@ -30,10 +32,19 @@ export class RecordExchanges implements OnApplicationBootstrap {
         durable: DURABLE,
         batchSize: BATCH_SIZE,
         handler: async (batch) => {
-          this.stored.inc({ stream }, await this.writer.store(batch));
-          await this.lastUses.recordExchanges(batch.map(({ event }) => event));
+          const attempts = batch.flatMap((streamed) => this.attemptOf(streamed) ?? []);
+          this.stored.inc({ stream }, await this.writer.store(attempts));
+          await this.lastUses.recordExchanges(attempts);
         },
       });
     }
+  }
+
+  /** Other events are passed over. */
+  private attemptOf({ event, streamSequence }: StreamedEvent): ExchangeAttempt | null {
+    if (!isExchange(event)) return null;
+    const attempt = readAttempt(event);
+    if (attempt === null) this.logger.error('not an exchange as events describe them, passed over', { streamSequence });
+    return attempt;
   }
 }

@@ -1,9 +1,16 @@
-import type { CloudEvent } from '@countersign/contracts';
-import { SqlAuditStream, type StreamedEvent } from '@countersign/messaging';
+import { SqlAuditStream } from '@countersign/messaging';
 import { Clock } from '@countersign/platform';
 import { PolicyDatabase } from '../policy-database';
 import { anotherBus, eventually, PolicyServices, silent, type PolicyService } from '../policy-service.fixture';
-import { DAY_MS, daysAgo, exchangeEvent, GITHUB, refusedEvent, unverifiedEvent } from './exchange-events.fixture';
+import {
+  DAY_MS,
+  attempts,
+  daysAgo,
+  exchangeEvent,
+  GITHUB,
+  refusedEvent,
+  unverifiedEvent,
+} from './exchange-events.fixture';
 import { ExchangePruning } from './exchange-pruning';
 import { ExchangeWriter } from './exchange-writer';
 import { RecordBounds } from './record-bounds';
@@ -25,8 +32,6 @@ const countOf = async (): Promise<number> =>
   (await service.database.query<{ count: number }>('SELECT count(*)::int AS count FROM policy.recorded_exchanges'))[0]
     ?.count ?? 0;
 const untilRecorded = (count: number): Promise<number> => eventually(countOf, (now) => now >= count, 30_000);
-const streamed = (events: CloudEvent[]): StreamedEvent[] =>
-  events.map((event, at) => ({ event, streamSequence: at + 1 }));
 const writer = (bounds?: RecordBounds): ExchangeWriter =>
   new ExchangeWriter(service.database, new Clock(), silent, bounds);
 
@@ -99,15 +104,15 @@ describe('the record of exchanges', () => {
   });
 
   it('has an event once that is delivered again', async () => {
-    const batch = streamed([exchangeEvent(), refusedEvent(), exchangeEvent()]);
+    const batch = attempts(exchangeEvent(), refusedEvent(), exchangeEvent());
     expect(await writer().store(batch)).toBe(3);
-    expect(await writer().store([...batch, ...streamed([exchangeEvent()])])).toBe(1);
+    expect(await writer().store([...batch, ...attempts(exchangeEvent())])).toBe(1);
     expect(await writer().store([...batch, ...batch])).toBe(0);
     expect(await countOf()).toBe(4);
   });
 
   it('costs one statement a batch, whatever its size', async () => {
-    const batches = [1, 100].map((size) => streamed(Array.from({ length: size }, () => exchangeEvent())));
+    const batches = [1, 100].map((size) => attempts(...Array.from({ length: size }, () => exchangeEvent())));
     const asked = jest.spyOn(service.database, 'query');
     for (const batch of batches) expect(await writer().store(batch)).toBe(batch.length);
     expect(asked.mock.calls.filter(([sql]) => !sql.includes('embedded.'))).toHaveLength(batches.length);
@@ -115,14 +120,14 @@ describe('the record of exchanges', () => {
   });
 
   it('passes over what PostgreSQL cannot hold, and keeps what came with it', async () => {
-    const batch = streamed([exchangeEvent(), exchangeEvent({ detail: 'a\u0000b' }), exchangeEvent()]);
+    const batch = attempts(exchangeEvent(), exchangeEvent({ detail: 'a\u0000b' }), exchangeEvent());
     expect(await writer().store(batch)).toBe(2);
   });
 
   it('gives what can be decided again of a time range, oldest first, with both ends', async () => {
     const times = [5, 4, 3, 2, 1].map(daysAgo);
     const events = times.map((time, at) => (at === 2 ? unverifiedEvent({}, time) : exchangeEvent({}, time)));
-    await writer().store(streamed([...events].reverse()));
+    await writer().store(attempts(...[...events].reverse()));
     const range = [times[1], times[4]] as [Date, Date];
     expect((await within(...range)).map(({ eventId }) => eventId)).toEqual([1, 3, 4].map((at) => events[at]?.id));
     expect(await recorded.count({ from: range[0], to: range[1] })).toEqual({ decidable: 3, undecidable: 1 });
@@ -131,7 +136,7 @@ describe('the record of exchanges', () => {
   it('gives all of a range that has more than one batch, many at one time included', async () => {
     const time = daysAgo(1);
     const events = Array.from({ length: 2_300 }, () => exchangeEvent({}, time));
-    await writer().store(streamed(events));
+    await writer().store(attempts(...events));
     expect(new Set((await within(time, time)).map(({ eventId }) => eventId)).size).toBe(2_300);
   });
 });
@@ -148,8 +153,8 @@ describe('the bounds of the record', () => {
       override readonly maxAgeMs = Infinity;
     }
     const ages = [1, 89, 91, 400].map((days) => exchangeEvent({}, daysAgo(days)));
-    expect(await writer().store(streamed(ages))).toBe(2);
-    expect(await writer(new AnyAge()).store(streamed(ages))).toBe(2);
+    expect(await writer().store(attempts(...ages))).toBe(2);
+    expect(await writer(new AnyAge()).store(attempts(...ages))).toBe(2);
     expect(await prune()).toBe(2);
     expect(await countOf()).toBe(2);
   });
@@ -158,7 +163,7 @@ describe('the bounds of the record', () => {
     const events = [4, 3, 2, 1].flatMap((days) =>
       [exchangeEvent, refusedEvent, unverifiedEvent].map((make) => make({}, daysAgo(days))),
     );
-    await writer().store(streamed(events));
+    await writer().store(attempts(...events));
     expect(await prune(new SmallBounds())).toBe(6);
     const rows = await service.database.query<{ family: string; oldest: Date }>(
       'SELECT family, min(time) AS oldest FROM policy.recorded_exchanges GROUP BY family ORDER BY family',

@@ -1,8 +1,8 @@
-import type { CloudEvent } from '@countersign/contracts';
 import { Clock, Logger } from '@countersign/platform';
 import { Injectable, type OnApplicationBootstrap, type OnModuleDestroy } from '@nestjs/common';
 import type { AccessDecision } from '../access/decide-access';
 import { BATCH_LIMIT, PolicyDatabase } from '../policy-database';
+import type { ExchangeAttempt } from '../recorded/exchange-attempt';
 import { keyOf, latestOf, readUses, writeUses, type KnownUses, type Use } from './use-rows';
 import { usesOfDecision, usesOfExchange } from './uses-of';
 
@@ -38,16 +38,19 @@ export class LastUses implements OnApplicationBootstrap, OnModuleDestroy {
   }
 
   /** Resolves once a use is written of each that had none within the last minute. @throws UnavailableError */
-  async recordExchanges(events: readonly CloudEvent[]): Promise<void> {
-    const uses = events.flatMap(usesOfExchange);
+  async recordExchanges(attempts: readonly ExchangeAttempt[]): Promise<void> {
+    const uses = attempts.flatMap(usesOfExchange);
     for (const { usedAt } of uses) this.earliest = Math.min(this.earliest, usedAt.getTime());
-    const latest = latestOf(uses);
-    for (const use of latest) this.gather(use);
-    await this.write(latest.filter((use) => !this.recent.has(keyOf(use))));
+    const unwritten: Use[] = [];
+    for (const [key, use] of latestOf(uses)) {
+      this.gather(key, use);
+      if (!this.recent.has(key)) unwritten.push(use);
+    }
+    await this.write(unwritten);
   }
 
   noteDecision(decision: AccessDecision): void {
-    for (const use of usesOfDecision(decision, new Date(this.clock.now()))) this.gather(use);
+    for (const use of usesOfDecision(decision, new Date(this.clock.now()))) this.gather(keyOf(use), use);
   }
 
   /** What is known, with what this replica has gathered. @throws UnavailableError */
@@ -56,8 +59,7 @@ export class LastUses implements OnApplicationBootstrap, OnModuleDestroy {
     return this.database.transaction(readUses, BATCH_LIMIT);
   }
 
-  private gather(use: Use): void {
-    const key = keyOf(use);
+  private gather(key: string, use: Use): void {
     const known = this.gathered.get(key);
     if (known === undefined || known.usedAt <= use.usedAt) this.gathered.set(key, use);
   }

@@ -3,6 +3,7 @@ import { Clock } from '@countersign/platform';
 import { anotherBus, eventually, PolicyServices, silent, type PolicyService } from '../policy-service.fixture';
 import {
   DAY_MS,
+  attempts,
   daysAgo,
   exchangeEvent,
   GITHUB,
@@ -164,8 +165,8 @@ describe('GET /v1/stale', () => {
     const asked = jest.spyOn(service.database, 'query');
     const [first, next, last] = [daysAgo(40), daysAgo(39), daysAgo(38)] as const;
     const busy = (at: Date) => granted({ roles: ['busy'], policies: ['files'], statements }, at);
-    await uses.recordExchanges([busy(first)]);
-    for (const at of [last, next]) await uses.recordExchanges([busy(at)]);
+    await uses.recordExchanges(attempts(busy(first)));
+    for (const at of [last, next]) await uses.recordExchanges(attempts(busy(at)));
     expect(asked.mock.calls.filter(([sql]) => !sql.includes('embedded.'))).toHaveLength(1);
     asked.mockRestore();
     expect(await usedAt('busy')).toEqual(first);

@@ -17,14 +17,15 @@ type Queries = Pick<EntityManager, 'query'>;
 /** Names of documents have no line breaks. */
 export const keyOf = ({ kind, name, sid }: Omit<Use, 'usedAt'>): string => `${kind}\n${name}\n${sid}`;
 
-/** Each once, with its latest time. */
-export function latestOf(uses: Iterable<Use>): Use[] {
+/** Each once, by its key, with its latest time. */
+export function latestOf(uses: Iterable<Use>): Map<string, Use> {
   const latest = new Map<string, Use>();
   for (const use of uses) {
-    const known = latest.get(keyOf(use));
-    if (known === undefined || known.usedAt < use.usedAt) latest.set(keyOf(use), use);
+    const key = keyOf(use);
+    const known = latest.get(key);
+    if (known === undefined || known.usedAt < use.usedAt) latest.set(key, use);
   }
-  return [...latest.values()];
+  return latest;
 }
 
 /** In one order, so that replicas that write the same rows never wait for each other in a ring. */

@@ -1,5 +1,5 @@
-import { exchangeEventDataSchema, type CloudEvent } from '@countersign/contracts';
 import type { AccessDecision } from '../access/decide-access';
+import type { ExchangeAttempt } from '../recorded/exchange-attempt';
 import type { Use } from './use-rows';
 
 interface Parts {
@@ -13,13 +13,9 @@ const usesOfParts = ({ roles, statements }: Parts, usedAt: Date): Use[] => [
 ];
 
 /** What had a part in an exchange: all of what was granted, and shadow roles that would have had one in any case. */
-export function usesOfExchange({ type, time, data }: CloudEvent): Use[] {
-  const parsed = type.startsWith('dev.countersign.exchange.')
-    ? exchangeEventDataSchema.safeParse(data).data
-    : undefined;
-  const usedAt = new Date(time);
-  if (!parsed?.decision || Number.isNaN(usedAt.getTime())) return [];
-  const { outcome, issuer, decision } = parsed;
+export function usesOfExchange({ time: usedAt, data }: ExchangeAttempt): Use[] {
+  const { outcome, issuer, decision } = data;
+  if (decision === null) return [];
   const shadow = usesOfParts({ roles: decision.shadowRoles, statements: [] }, usedAt);
   if (outcome !== 'granted') return shadow;
   const issuers: Use[] = issuer === null ? [] : [{ kind: 'issuer', name: issuer, sid: '', usedAt }];
