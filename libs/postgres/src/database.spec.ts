@@ -223,6 +223,14 @@ describe('work', () => {
     asked.mockRestore();
     expect(await count(tried)).toEqual({ n: 4 });
   });
+
+  test('a statement with a name is prepared once, and runs with the values of each time', async () => {
+    const tried = await ready();
+    const double = async (value: number) =>
+      (await tried.query<{ twice: number }>('SELECT $1::int * 2 AS twice', [value], { name: 'double' }))[0]?.twice;
+    expect([await double(1), await double(2), await double(3)]).toEqual([2, 4, 6]);
+    expect(await tried.query('SELECT name FROM pg_prepared_statements')).toEqual([{ name: 'double' }]);
+  });
 });
 
 describe('outages', () => {

@@ -29,6 +29,14 @@ export interface Limit {
   limitMs?: number;
 }
 
+export interface QueryOptions extends Limit {
+  /**
+   * Each connection plans the statement of this name once. Only where the plan does not depend on how large a table is:
+   * one that was made for a small table would stay for a while when it has grown.
+   */
+  name?: string;
+}
+
 const FIRST_PAUSE_MS = 50;
 /** Ready within five seconds of the server, its own start and the migrations included. */
 const LONGEST_PAUSE_MS = 2_000;
@@ -37,7 +45,7 @@ const ignore = (): void => undefined;
 /** What we need of a `pg` client beyond TypeORM's types. */
 interface PgClient {
   connectionParameters: { query_timeout: number | false };
-  query(sql: string, parameters?: unknown[]): Promise<{ rows: unknown[] }>;
+  query(query: { name?: string | undefined; text: string; values?: unknown[] }): Promise<{ rows: unknown[] }>;
   end(): Promise<void>;
 }
 
@@ -64,8 +72,8 @@ export class Database implements Resource {
   }
 
   /** Parameterised SQL; rows as objects, also those of `UPDATE … RETURNING`. */
-  query<Row>(sql: string, parameters: unknown[] = [], limit: Limit = {}): Promise<Row[]> {
-    return this.withRunner(limit, async (_, client) => (await client.query(sql, parameters)).rows as Row[]);
+  query<Row>(text: string, values: unknown[] = [], { name, ...limit }: QueryOptions = {}): Promise<Row[]> {
+    return this.withRunner(limit, async (_, client) => (await client.query({ name, text, values })).rows as Row[]);
   }
 
   /** TypeORM's manager outside a transaction, on one connection. */
@@ -134,7 +142,7 @@ export class Database implements Resource {
   private async limitStatements(client: PgClient, limitMs: number): Promise<void> {
     if ((this.limits.get(client) ?? STATEMENT_LIMIT_MS) === limitMs) return;
     this.limits.set(client, NaN);
-    await client.query(`SET statement_timeout = ${limitMs}`);
+    await client.query({ text: `SET statement_timeout = ${limitMs}` });
     this.limits.set(client, limitMs);
   }
 
