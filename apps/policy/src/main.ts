@@ -1,4 +1,3 @@
-import { setFlagsFromString } from 'node:v8';
 import { AuditStream, Bus, NatsAuditStream, NatsBus, connectNats } from '@countersign/messaging';
 import { AdminAccess, Logger, ServiceConfig, configOf, runService, startService } from '@countersign/platform';
 import { PolicyConfig } from './config';
@@ -7,9 +6,6 @@ import { PolicyDatabase } from './policy-database';
 import { PolicyModule } from './policy.module';
 
 class ConnectionConfig extends configOf('natsUrl', 'databaseUrl', 'migrationDatabaseUrl') {}
-
-// A heap of 40 MB would be let grow to several times that before what requests leave behind is collected.
-setFlagsFromString('--heap-growing-percent=50');
 
 runService(async () => {
   const config = new ServiceConfig(process.env);
