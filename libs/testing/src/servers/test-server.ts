@@ -1,3 +1,4 @@
+import { eventually } from '../waiting';
 import type { ServerProcess } from './server-process';
 
 /** A server of a test: a process of our own, or one that the environment names and that is never stopped by us. */
@@ -45,7 +46,8 @@ export async function serverOn(server: ServerProcess, { url, port, cleanUp }: Se
     kill: () => server.kill(),
     restart: async () => {
       await server.stop();
-      await server.start();
+      // What a killed server had started holds its files for a moment longer.
+      await eventually(() => server.start());
     },
     pause: () => server.pause(),
     resume: () => server.resume(),
