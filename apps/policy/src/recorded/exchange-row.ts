@@ -10,10 +10,10 @@ const NOTHING_DECIDED = { roles: [], policies: [], statements: [], revision: nul
 /** Which bound of the record counts it: what strangers can cause must not push out what was granted. */
 export type Family = 'granted' | 'refused' | 'unverified';
 
-/** A row of `policy.recorded_exchanges`, named as its columns. */
+/** A row of `policy.recorded_exchanges` without its claims, named as its columns. */
 export interface ExchangeRow extends Pick<
   ExchangeEventData,
-  'outcome' | 'class' | 'reason' | 'detail' | 'issuer' | 'claims' | 'unverified'
+  'outcome' | 'class' | 'reason' | 'detail' | 'issuer' | 'unverified'
 > {
   event_id: string;
   trace_id: string;
@@ -47,7 +47,6 @@ export function exchangeRow({ eventId, source, time, data }: ExchangeAttempt): E
     detail: data.detail,
     issuer: data.issuer,
     subject: subjectOf(data),
-    claims: data.claims,
     unverified: data.unverified,
     audience: request.audience,
     resource: request.resource,

@@ -3,20 +3,23 @@ import { isUnstorable } from '@countersign/postgres';
 import { Injectable, Optional } from '@nestjs/common';
 import { BATCH_LIMIT, PolicyDatabase } from '../policy-database';
 import type { ExchangeAttempt } from './exchange-attempt';
-import { exchangeRow, type ExchangeRow } from './exchange-row';
+import { exchangeRow } from './exchange-row';
 import { RecordBounds } from './record-bounds';
 
-const COLUMNS = `event_id, trace_id, time, family, outcome, class, reason, detail, issuer, subject, claims, unverified,
-  audience, resource, scope, narrowed_to, source_ip, roles, policies, statements, revision, decidable`;
+const COLUMNS = `event_id, trace_id, time, family, outcome, class, reason, detail, issuer, subject, unverified, audience,
+  resource, scope, narrowed_to, source_ip, roles, policies, statements, revision, decidable`;
 
+/** Claims are most of an exchange. They come beside the rows, a line each: in them, they would be read twice. */
 const INSERT = `
   WITH stored AS (
-    INSERT INTO policy.recorded_exchanges (${COLUMNS})
-    SELECT ${COLUMNS} FROM json_to_recordset($1::json) AS i (
-      event_id text, trace_id text, time timestamptz, family text, outcome text, class text, reason text, detail text,
-      issuer text, subject text, claims json, unverified json, audience text[], resource text[], scope text,
-      narrowed_to json, source_ip text, roles text[], policies text[], statements json, revision integer,
-      decidable boolean)
+    INSERT INTO policy.recorded_exchanges (${COLUMNS}, claims)
+    SELECT ${COLUMNS}, claims FROM ROWS FROM (
+      json_to_recordset($1::json) AS (
+        event_id text, trace_id text, time timestamptz, family text, outcome text, class text, reason text, detail text,
+        issuer text, subject text, unverified json, audience text[], resource text[], scope text, narrowed_to json,
+        source_ip text, roles text[], policies text[], statements json, revision integer, decidable boolean),
+      unnest(string_to_array($2, E'\\n', 'null')::json[])
+    ) AS i (${COLUMNS}, claims)
     ON CONFLICT (event_id) DO NOTHING
     RETURNING 1
   ) SELECT count(*)::int AS count FROM stored`;
@@ -41,21 +44,21 @@ export class ExchangeWriter {
    */
   async store(batch: ExchangeAttempt[]): Promise<number> {
     const oldest = this.clock.now() - this.bounds.maxAgeMs;
-    const rows = batch.filter(({ time }) => time.getTime() >= oldest).map(exchangeRow);
+    const kept = batch.filter(({ time }) => time.getTime() >= oldest);
     try {
-      return await this.insert(rows);
+      return await this.insert(kept);
     } catch (error) {
       if (!isUnstorable(error)) throw error;
     }
     let stored = 0;
-    for (const row of rows) stored += await this.insertAlone(row);
+    for (const attempt of kept) stored += await this.insertAlone(attempt);
     return stored;
   }
 
   /** One that PostgreSQL cannot hold must not hold up those behind it; the trail has a placeholder for it. */
-  private async insertAlone(row: ExchangeRow): Promise<number> {
+  private async insertAlone(attempt: ExchangeAttempt): Promise<number> {
     try {
-      return await this.insert([row]);
+      return await this.insert([attempt]);
     } catch (error) {
       if (!isUnstorable(error)) throw error;
       this.logger.error('an exchange could not be stored, passed over', { error });
@@ -63,9 +66,11 @@ export class ExchangeWriter {
     }
   }
 
-  private async insert(rows: ExchangeRow[]): Promise<number> {
-    if (rows.length === 0) return 0;
-    const [row] = await this.database.query<{ count: number }>(INSERT, [JSON.stringify(rows)], OPTIONS);
+  private async insert(attempts: ExchangeAttempt[]): Promise<number> {
+    if (attempts.length === 0) return 0;
+    const rows = JSON.stringify(attempts.map(exchangeRow));
+    const claims = attempts.map(({ data }) => JSON.stringify(data.claims)).join('\n');
+    const [row] = await this.database.query<{ count: number }>(INSERT, [rows, claims], OPTIONS);
     return row?.count ?? 0;
   }
 }

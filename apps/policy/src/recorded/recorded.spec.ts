@@ -119,6 +119,14 @@ describe('the record of exchanges', () => {
     asked.mockRestore();
   });
 
+  it('keeps the claims of each with it, whatever stands in them', async () => {
+    const claims = [{ sub: 'a\nb\u2028', n: '\\n"\r' }, null, { sub: 'null', n: null }, {}];
+    const events = claims.map((each) => exchangeEvent({ claims: each }));
+    expect(await writer().store(attempts(...events))).toBe(events.length);
+    const found = await Promise.all(events.map(({ id }) => recorded.findByEventId(id)));
+    expect(found.map((each) => each?.claims)).toEqual(claims);
+  });
+
   it('passes over what PostgreSQL cannot hold, and keeps what came with it', async () => {
     const batch = attempts(exchangeEvent(), exchangeEvent({ detail: 'a\u0000b' }), exchangeEvent());
     expect(await writer().store(batch)).toBe(2);
