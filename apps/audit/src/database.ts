@@ -5,6 +5,7 @@ import { AddDeliveryLimits1700000003000 } from './migrations/1700000003000-add-d
 import { SealPersonalData1700000004000 } from './migrations/1700000004000-seal-personal-data';
 import { AddEventRoles1700000006000 } from './migrations/1700000006000-add-event-roles';
 import { PartitionTrail1700000007000 } from './migrations/1700000007000-partition-trail';
+import { AddLeaves1700000009000 } from './migrations/1700000009000-add-leaves';
 import { AddStreamProgress1700000008000 } from './migrations/1700000008000-add-stream-progress';
 import { AddTimeIndex1700000005000 } from './migrations/1700000005000-add-time-index';
 import { CreateAuditSchema1700000000000 } from './migrations/1700000000000-create-audit-schema';
@@ -22,6 +23,7 @@ export class AuditDatabase extends Database {
       AddEventRoles1700000006000,
       PartitionTrail1700000007000,
       AddStreamProgress1700000008000,
+      AddLeaves1700000009000,
     ];
     const insertOnly = ['event', 'event_role', 'tile', 'leaf', 'checkpoint'];
     const neverUpdated = ['subject_key'];

@@ -1,3 +1,4 @@
+export { byteaArray, jsonbArray } from './binary-arrays';
 export { openCluster, OWNER, type Cluster } from './cluster-folder';
 export type { Class } from './data-sources';
 export { Database, type DatabaseOptions, type Limit } from './database';

@@ -36,6 +36,6 @@ describe('canonical JSON', () => {
     [{ '\udc00': 1 }],
     [1n],
   ])('does not exist of %p', (value) => {
-    expect(() => canonicalJson(value)).toThrow(TypeError);
+    expect(() => canonicalJson(value)).toThrow(RangeError);
   });
 });

@@ -14,18 +14,28 @@ export interface Commitments {
  * and the canonical JSON of `[pointer, value]`, in base64url. A text becomes `sha256:…`, anything else `{ "sha256": … }`,
  * so that it keeps its type. What is null or not there stays as it is.
  */
-export function withCommitments<T extends object>(value: T, { salt, members }: Commitments): T {
-  return members.reduce((whole, pointer) => {
-    const member = memberAt(whole, pointer);
-    if (member === undefined || member === null) return whole;
-    return withMember(whole, pointer, commitmentTo(salt, pointer, member));
-  }, value);
-}
+export const withCommitments = <T extends object>(value: T, commitments: Commitments): T =>
+  commit(value, commitments).committed;
 
-function commitmentTo(salt: Uint8Array, pointer: string, member: unknown): string | { sha256: string } {
-  const text = canonicalJson([pointer, member]);
-  const sha256 = createHash('sha256').update(salt).update(text).digest('base64url');
-  return typeof member === 'string' ? `sha256:${sha256}` : { sha256 };
+/** The same, and of each member that was replaced its JSON Pointer and canonical JSON. */
+export function commit<T extends object>(
+  value: T,
+  { salt, members }: Commitments,
+): { committed: T; replaced: [pointer: string, json: string][] } {
+  let committed = value;
+  const replaced: [string, string][] = [];
+  for (const pointer of members) {
+    const member = memberAt(committed, pointer);
+    if (member === undefined || member === null) continue;
+    const json = canonicalJson(member);
+    const sha256 = createHash('sha256')
+      .update(salt)
+      .update(`[${canonicalJson(pointer)},${json}]`)
+      .digest('base64url');
+    committed = withMember(committed, pointer, typeof member === 'string' ? `sha256:${sha256}` : { sha256 });
+    replaced.push([pointer, json]);
+  }
+  return { committed, replaced };
 }
 
 /** Undefined where there is none. */
@@ -40,11 +50,11 @@ export function memberAt(value: unknown, pointer: string): unknown {
 
 /** A copy with another member in that place; what the place is in has to be there. */
 export const withMember = <T extends object>(value: T, pointer: string, member: unknown): T =>
-  replaced(value, namesOf(pointer), member) as T;
+  withMemberAt(value, namesOf(pointer), member) as T;
 
-function replaced(value: unknown, [name, ...rest]: string[], member: unknown): unknown {
+function withMemberAt(value: unknown, [name, ...rest]: string[], member: unknown): unknown {
   if (name === undefined) return member;
-  return isObject(value) ? { ...value, [name]: replaced(value[name], rest, member) } : value;
+  return isObject(value) ? { ...value, [name]: withMemberAt(value[name], rest, member) } : value;
 }
 
 const namesOf = (pointer: string): string[] => pointer.split('/').slice(1);

@@ -10,7 +10,7 @@ export {
   type OpenedCheckpoint,
   type TreeHead,
 } from './checkpoint';
-export { memberAt, withCommitments, withMember, type Commitments } from './commitments';
+export { commit, memberAt, withCommitments, withMember, type Commitments } from './commitments';
 export { CompactTree } from './compact-tree';
 export { LogCheck, type LogCheckInput, type LogFault } from './log-check';
 export { consistencyPath, inclusionPath } from './proofs';

@@ -1,12 +1,12 @@
 import { createPublicKey } from 'node:crypto';
 import { Clock, derivePurposeKey, ed25519Key, Logger, Metrics } from '@countersign/platform';
-import { formatVerifierKey, leafHash, signCheckpoint, type CheckpointSigner } from '@countersign/transparency-log';
+import { formatVerifierKey, signCheckpoint, type CheckpointSigner } from '@countersign/transparency-log';
 import { Injectable } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
 import { AuditConfig } from '../config';
 import { AuditDatabase } from '../database';
 import { latestCheckpoint, storeCheckpoint, type CheckpointRow } from './checkpoint-rows';
-import { readEntries, readTree, storeFullTiles } from './tree-rows';
+import { readStoredHashes, readTree, storeFullTiles } from './tree-rows';
 
 const LOCK = `SELECT pg_try_advisory_xact_lock(hashtext('countersign'), hashtext('audit.checkpoint')) AS locked`;
 /** Entries that one checkpoint takes in at most: a step stays short, also after a long rest. */
@@ -62,13 +62,12 @@ export class CheckpointWriter {
     if (row?.locked !== true) return null;
     const before = await latestCheckpoint(manager);
     const size = before?.size ?? 0;
-    const entries = await readEntries(manager, { from: size, to: size + MOST_ENTRIES });
-    if (entries.length === 0) return null;
+    const leaves = await readStoredHashes(manager, { from: size, to: size + MOST_ENTRIES });
+    if (leaves.length === 0) return null;
     const tree = await readTree(manager, size);
     if (before !== null && !tree.root().equals(before.root)) {
       throw new TamperedTrail(`the first ${size} events have another root than the checkpoint of that size`);
     }
-    const leaves = entries.map((entry) => leafHash(entry));
     leaves.forEach((leaf) => tree.append(leaf));
     await storeFullTiles(manager, size, leaves);
     return this.sign(manager, { size: tree.size, root: tree.root() });

@@ -35,6 +35,16 @@ export async function readEntries(manager: EntityManager, { from, to }: Range): 
   return rows.map(entryOf);
 }
 
+/** The hash of each such entry as it was when it was stored; made now of those that were stored without. */
+export async function readStoredHashes(manager: EntityManager, { from, to }: Range): Promise<Hash[]> {
+  const rows = await manager.query<(Omit<EntryRow, 'event'> & { leaf: Hash | null; event: CloudEvent | null })[]>(
+    `SELECT sequence, leaf, CASE WHEN leaf IS NULL THEN event END AS event FROM audit.event
+     WHERE sequence > $1 AND sequence <= $2 ORDER BY sequence`,
+    [from, to],
+  );
+  return rows.map(({ sequence, leaf, event }) => leaf ?? leafHash(entryOf({ sequence, event: event as CloudEvent })));
+}
+
 /** Hashes `from` up to and without `to` of one level of tiles; all of them within one tile. */
 export async function readHashes(manager: EntityManager, level: number, { from, to }: Range): Promise<Hash[]> {
   if (level > 0) {

@@ -69,10 +69,11 @@ const CLOSED = `
 
 /**
  * Run as the owner of the tables, for a service that may neither make nor drop one. They believe nobody: not how old a
- * partition is, nor that its removal was recorded.
+ * partition is, nor that its removal was recorded. `copied` is what a new partition takes over from the one before it
+ * beside defaults and indexes, `storage` an SQL expression for its WITH clause.
  */
-const BEGIN_PARTITION = `
-  CREATE FUNCTION audit.begin_partition(least_days int) RETURNS boolean LANGUAGE plpgsql SECURITY DEFINER
+export const beginPartition = (copied = '', storage = `''`): string => `
+  CREATE OR REPLACE FUNCTION audit.begin_partition(least_days int) RETURNS boolean LANGUAGE plpgsql SECURITY DEFINER
   SET search_path = pg_catalog, pg_temp SET lock_timeout = '300ms' AS $$
   DECLARE
     latest timestamptz := clock_timestamp() - make_interval(days => greatest(least_days, 1));
@@ -95,8 +96,9 @@ const BEGIN_PARTITION = `
     END IF;
     next := newest.number + 1;
     FOREACH name IN ARRAY ARRAY['event', 'event_role'] LOOP
-      EXECUTE format('CREATE TABLE audit.%1$s_%2$s (LIKE audit.%1$s_%3$s INCLUDING DEFAULTS INCLUDING INDEXES,
-        CONSTRAINT %1$s_%2$s_part CHECK (part = %2$s), CHECK (sequence > %4$s))', name, next, newest.number, last);
+      EXECUTE format('CREATE TABLE audit.%1$s_%2$s (LIKE audit.%1$s_%3$s INCLUDING DEFAULTS INCLUDING INDEXES ${copied},
+        CONSTRAINT %1$s_%2$s_part CHECK (part = %2$s), CHECK (sequence > %4$s))%5$s',
+        name, next, newest.number, last, ${storage});
       EXECUTE format('CREATE TRIGGER append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON audit.%s_%s
         FOR EACH STATEMENT EXECUTE FUNCTION audit.refuse_change()', name, next);
       EXECUTE format('ALTER TABLE audit.%s_%s ENABLE ALWAYS TRIGGER append_only', name, next);
@@ -160,7 +162,7 @@ const DROP_PARTITION = `
 export class PartitionTrail1700000007000 implements MigrationInterface {
   async up(runner: QueryRunner): Promise<void> {
     for (const part of [PARTITIONS, SPLIT_EVENTS, SPLIT_ROLES, DELIVERIES, LEAVES, CLOSED]) await runner.query(part);
-    for (const part of [BEGIN_PARTITION, RECORDED, DROP_PARTITION]) await runner.query(part);
+    for (const part of [beginPartition(), RECORDED, DROP_PARTITION]) await runner.query(part);
   }
 
   /** There is no way back from more than one partition but a dump. */

@@ -20,8 +20,8 @@ const TYPES: ReadonlySet<EventType> = new Set<EventType>([
   'dev.countersign.token.revoked.v1',
 ]);
 
-/** A `detail` may quote claims. */
-const MEMBERS = [
+/** JSON Pointers of the personal members of such events, where they have them. A `detail` may quote claims. */
+export const PERSONAL_MEMBERS = [
   '/subject',
   '/data/claims',
   '/data/unverified/header',
@@ -43,9 +43,3 @@ export function dataSubjectOf(event: CloudEvent): DataSubject | null {
 
 /** What events call the subject `sub` of an issuer, as far as it is searched by. */
 export const subjectName = (issuer: string, sub: string): string => searchable(subjectText(`${issuer}:${sub}`));
-
-/** The personal members that it has, by their JSON Pointers. */
-export function personalMembers(event: CloudEvent): Record<string, unknown> {
-  const members = MEMBERS.map((pointer) => [pointer, memberAt(event, pointer)] as const);
-  return Object.fromEntries(members.filter(([, value]) => value !== undefined && value !== null));
-}

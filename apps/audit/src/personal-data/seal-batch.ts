@@ -1,10 +1,10 @@
-import { randomBytes } from 'node:crypto';
 import type { CloudEvent } from '@countersign/contracts';
+import { pooledRandom } from '@countersign/platform';
 import type { EntityManager } from 'typeorm';
 import type { KeyRing } from './key-ring';
 import { dataSubjectOf } from './personal-members';
 import { sealEvent, type SealedEvent } from './sealed-event';
-import { idOf, type SubjectKeys } from './subject-keys';
+import type { SubjectKeys } from './subject-keys';
 
 const SALT_BYTES = 16;
 
@@ -19,16 +19,14 @@ export async function sealBatch(
   { keys, ring }: { keys: SubjectKeys; ring: KeyRing },
   events: readonly CloudEvent[],
 ): Promise<StoredForm[]> {
-  const subjects = events.map(dataSubjectOf);
-  const taken = await keys.take(
-    manager,
-    ring,
-    subjects.filter((subject) => subject !== null),
-  );
+  const ids = events.map((event) => {
+    const subject = dataSubjectOf(event);
+    return subject === null ? '' : ring.idOf(subject);
+  });
+  const taken = await keys.take(manager, ring, new Set(ids.filter((id) => id !== '')));
   return events.map((event, index) => {
-    const subject = subjects[index] ?? null;
-    const found = subject === null ? undefined : taken.get(idOf(ring, subject));
+    const found = taken.get(ids[index] ?? '');
     if (found === undefined) return { event, sealed: null, keyId: null };
-    return { ...sealEvent(event, found.key, randomBytes(SALT_BYTES)), keyId: found.id };
+    return { ...sealEvent(event, found.key, pooledRandom(SALT_BYTES)), keyId: found.id };
   });
 }

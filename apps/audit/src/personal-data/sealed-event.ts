@@ -1,8 +1,8 @@
 import type { CloudEvent } from '@countersign/contracts';
 import { seal, SealError, unseal } from '@countersign/platform';
-import { canonicalJson, withCommitments, withMember, type Commitments } from '@countersign/transparency-log';
+import { canonicalJson, commit, withCommitments, withMember, type Commitments } from '@countersign/transparency-log';
 import type { KeyRing } from './key-ring';
-import { personalMembers } from './personal-members';
+import { PERSONAL_MEMBERS } from './personal-members';
 
 /** An event as it is stored. */
 export interface SealedEvent {
@@ -21,24 +21,20 @@ interface PersonalData {
   members: Record<string, unknown>;
 }
 
+/** Its escape in JSON, and not the text of one: that has its backslash twice. */
+const NUL = /(?:^|[^\\])(?:\\\\)*\\u0000/;
+
 /**
  * The event with its personal data sealed. `salt`: 16 random bytes.
  * @throws RangeError for what PostgreSQL could not hold either: one rule for all members of events
  */
 export function sealEvent(event: CloudEvent, key: Buffer, salt: Buffer): Pick<SealedEvent, 'event' | 'sealed'> {
-  const members = personalMembers(event);
-  const data: PersonalData = { salt: salt.toString('base64'), members };
-  const text = JSON.stringify(data);
-  // What must not be there would be written as an escape.
-  if (text.includes('\\u')) JSON.stringify(data, refuseUnstorable);
-  const committed = withCommitments(event, { salt, members: Object.keys(members) });
+  const { committed, replaced } = commit(event, { salt, members: PERSONAL_MEMBERS });
+  const members = replaced.map(([pointer, json]) => `"${pointer}":${json}`);
+  // PersonalData, put together from what was hashed.
+  const text = `{"salt":"${salt.toString('base64')}","members":{${members.join(',')}}}`;
+  if (text.includes('\\u0000') && NUL.test(text)) throw new RangeError('jsonb holds no NUL');
   return { event: committed, sealed: seal(Buffer.from(text), key) };
-}
-
-function refuseUnstorable(name: string, value: unknown): unknown {
-  const isStorable = (text: string): boolean => !/[\0\p{Surrogate}]/u.test(text);
-  if (isStorable(name) && (typeof value !== 'string' || isStorable(value))) return value;
-  throw new RangeError('jsonb holds no NUL and no lone surrogates');
 }
 
 /**

@@ -5,26 +5,18 @@ import type { EntityManager } from 'typeorm';
 import { AuditConfig } from '../config';
 import { AuditDatabase } from '../database';
 import { KeyRing } from './key-ring';
-import type { DataSubject } from './personal-members';
 
 /** Replicas that start together make one secret. */
 const LOCK = `SELECT pg_advisory_xact_lock(hashtext('countersign'), hashtext('audit.subject_secret'))`;
 const SECRET_BYTES = 32;
 
-/** Inserts what is missing; `sealed_key` of what is there stays. */
-const TAKE = `
-  WITH wanted AS (
-    SELECT decode(id, 'base64') AS subject_id, decode(key, 'base64') AS sealed_key
-    FROM jsonb_to_recordset($1::jsonb) AS i (id text, key text)
-  ), made AS (
-    INSERT INTO audit.subject_key (subject_id, sealed_key)
-    SELECT subject_id, sealed_key FROM wanted w
-    WHERE NOT EXISTS (SELECT FROM audit.subject_key k WHERE k.subject_id = w.subject_id)
-    RETURNING id, subject_id, sealed_key
-  )
-  SELECT id, subject_id AS "subjectId", sealed_key AS "sealedKey" FROM made
-  UNION ALL SELECT id, subject_id, sealed_key FROM audit.subject_key
-  WHERE subject_id IN (SELECT subject_id FROM wanted)`;
+const FIND = `
+  SELECT id, subject_id AS "subjectId", sealed_key AS "sealedKey" FROM audit.subject_key
+  WHERE subject_id = ANY ($1::bytea[])`;
+
+const ADD = `
+  INSERT INTO audit.subject_key (subject_id, sealed_key) SELECT * FROM unnest($1::bytea[], $2::bytea[])
+  RETURNING id, subject_id AS "subjectId", sealed_key AS "sealedKey"`;
 
 /** The key that the personal data of one subject is sealed with. */
 export interface SubjectKey {
@@ -65,21 +57,25 @@ export class SubjectKeys {
   }
 
   /**
-   * Their keys by subject and whether it is verified (`DataSubject`), made where there are none. For one transaction at
-   * a time: callers hold the lock of the trail.
+   * Keys of subjects by their ids, made where there are none. For one transaction at a time: callers hold the lock of
+   * the trail.
    */
-  async take(
-    manager: EntityManager,
-    ring: KeyRing,
-    subjects: readonly DataSubject[],
-  ): Promise<Map<string, SubjectKey>> {
-    const wanted = new Map(subjects.map((subject) => [idOf(ring, subject), ring.newKey()]));
-    if (wanted.size === 0) return new Map();
-    const rows = [...wanted].map(([id, key]) => ({ id, key: key.toString('base64') }));
-    const taken = await manager.query<KeyRow[]>(TAKE, [JSON.stringify(rows)]);
+  async take(manager: EntityManager, ring: KeyRing, ids: ReadonlySet<string>): Promise<Map<string, SubjectKey>> {
+    if (ids.size === 0) return new Map();
+    const found = await manager.query<KeyRow[]>(FIND, [[...ids].map(asBytes)]);
+    const known = new Set(found.map(({ subjectId }) => asText(subjectId)));
+    const missing = [...ids].filter((id) => !known.has(id));
+    const added = missing.length === 0 ? [] : await this.add(manager, ring, missing);
     return new Map(
-      taken.map(({ id, subjectId, sealedKey }) => [subjectId.toString('base64'), { id, key: ring.openKey(sealedKey) }]),
+      [...found, ...added].map(({ id, subjectId, sealedKey }) => [
+        asText(subjectId),
+        { id, key: ring.openKey(sealedKey) },
+      ]),
     );
+  }
+
+  private add(manager: EntityManager, ring: KeyRing, ids: string[]): Promise<KeyRow[]> {
+    return manager.query<KeyRow[]>(ADD, [ids.map(asBytes), ids.map(() => ring.newKey())]);
   }
 
   private async load(manager: EntityManager): Promise<KeyRing> {
@@ -115,8 +111,8 @@ export class SubjectKeys {
   }
 }
 
-/** What `take` names the key of a subject by. */
-export const idOf = (ring: KeyRing, subject: DataSubject): string => ring.idsOf(subject)[0]?.toString('base64') ?? '';
+const asBytes = (id: string): Buffer => Buffer.from(id, 'base64');
+const asText = (id: Buffer): string => id.toString('base64');
 
 function tryToOpen(sealed: Buffer, key: Buffer): Buffer | null {
   try {

@@ -11,6 +11,7 @@ import { AddDeliveryLimits1700000003000 } from '../migrations/1700000003000-add-
 import { SealPersonalData1700000004000 } from '../migrations/1700000004000-seal-personal-data';
 import { AddTimeIndex1700000005000 } from '../migrations/1700000005000-add-time-index';
 import { AddEventRoles1700000006000 } from '../migrations/1700000006000-add-event-roles';
+import { AddLeaves1700000009000 } from '../migrations/1700000009000-add-leaves';
 
 const logger = new Logger('audit', 'silent');
 let server: TestServer;
@@ -27,6 +28,12 @@ const INSERT = `
   FROM generate_series($1::int, $2::int) n`;
 const insert = (database: Database, first: number, last: number): Promise<unknown[]> =>
   database.query(INSERT, [first, last, JSON.stringify(exchangeEvent())]);
+
+const STORAGE = `
+  SELECT reloptions AS options, s.attstorage AS sealed, e.attcompression AS compression FROM pg_class c
+  JOIN pg_attribute s ON s.attrelid = c.oid AND s.attname = 'sealed'
+  JOIN pg_attribute e ON e.attrelid = c.oid AND e.attname = 'event'
+  WHERE c.oid = $1::regclass`;
 
 describe('the functions that the service may call', () => {
   let place: Awaited<ReturnType<typeof createTestDatabase>>;
@@ -191,6 +198,40 @@ describe('the functions that the service may call', () => {
   ])('do not make a partition less append-only, for the owner neither: %s', async (statement) => {
     await expect(owner.query(statement)).rejects.toThrow(/append-only/);
   });
+});
+
+test('events of before are in the log with those that have their hash, and without it again after the way back', async () => {
+  const place = await createTestDatabase(server);
+  const log = Object.assign(new LogSettings(), { intervalMs: 20 });
+  const database = new AuditDatabase({ url: place.url, logger });
+  await database.whenReady();
+  const migration = new AddLeaves1700000009000();
+  const runner = database.dataSource().createQueryRunner();
+  const storage = async (table: string): Promise<unknown> => (await database.query(STORAGE, [table]))[0];
+  const improved = await storage('audit.event_1');
+  await migration.down(runner);
+  expect(await storage('audit.event_1')).toEqual({ options: null, sealed: 'x', compression: '' });
+  await insert(database, 1, 10);
+  await migration.up(runner);
+  expect(await storage('audit.event_1')).toEqual(improved);
+  await runner.release();
+  // A replica of before knows of no hashes.
+  await insert(database, 11, 12);
+  await database.query(`UPDATE audit.event_partition SET begun_at = now() - interval '2 days'`);
+  await database.query('SELECT audit.begin_partition(1)');
+  expect(await storage('audit.event_2')).toEqual(improved);
+  await database.close();
+  const audit = await startAudit(server, {}, { databaseUrl: place.url, log });
+  try {
+    const event = exchangeEvent();
+    await audit.stream.append('audit', event);
+    for (const id of ['event-10', 'event-12', event.id])
+      await until('a proof', async () => (await audit.call('GET', `/v1/events/${id}/proof`)).status === 200);
+    expect(await audit.rows('SELECT count(leaf)::int AS hashed FROM audit.event')).toEqual([{ hashed: 1 }]);
+  } finally {
+    await audit.stop();
+    await place.drop();
+  }
 });
 
 test('a trail from before is the first partition as it is, and goes on', async () => {

@@ -1,6 +1,7 @@
 import { EVENT_TYPES, type CloudEvent, type RecordedEvent } from '@countersign/contracts';
 import { createEvent, newTrace } from '@countersign/platform';
 import { startPostgres, type TestServer } from '@countersign/testing';
+import { canonicalJson, leafHash } from '@countersign/transparency-log';
 import { CloudEvent as IndependentEvent } from 'cloudevents';
 import * as fc from 'fast-check';
 import { startAudit, until, type AuditUnderTest } from '../audit.fixture';
@@ -11,6 +12,14 @@ const MOST_BYTES = 20 * 1024;
 const MADE = process.env['COUNTERSIGN_SOAK'] === '1' ? 10_000 : 1_500;
 /** One page. */
 const STORED = 400;
+
+const POLICY = 'dev.countersign.policy.applied.v1';
+
+interface Row {
+  sequence: string;
+  event: CloudEvent;
+  leaf: Buffer;
+}
 
 const eventOf = (type: CloudEvent['type'], claims: Record<string, unknown>, subject = 'github:s'): CloudEvent =>
   createEvent({
@@ -83,6 +92,27 @@ describe('AUD-05: whatever claims look like', () => {
         expect(stored.get(event.id)).toEqual({ ...JSON.parse(JSON.stringify(event)), sequence: expect.any(String) });
         validate(event);
       }
+    });
+
+    it('the hash that is stored with it is that of what is stored, also of what we did not make', async () => {
+      const number = fc.oneof(fc.double({ noNaN: true, noDefaultInfinity: true }), fc.constantFrom(1e21, -0, 5e-324));
+      const value = fc.oneof(fc.jsonValue({ maxDepth: 8 }), number);
+      const data = fc.dictionary(fc.oneof(fc.constantFrom('__proto__', '10', '9', 'é', '🚀', '\ufb33'), text), value);
+      const events = fc.sample(data, { numRuns: 150, seed: 9 }).flatMap((odd): CloudEvent[] => {
+        const event = eventOf('dev.countersign.exchange.denied.v1', {});
+        const claims = { ...event.data, claims: odd };
+        return [
+          { ...event, data: claims },
+          { ...event, id: `${event.id}-open`, type: POLICY, data: odd },
+        ];
+      });
+      await Promise.all(events.map((event) => audit.stream.append('audit', event)));
+      const rows = await until('all of them', async () => {
+        const stored = await audit.rows<Row>('SELECT sequence, event, leaf FROM audit.event WHERE leaf IS NOT NULL');
+        return stored.length >= events.length + STORED ? stored : null;
+      });
+      for (const { sequence, event, leaf } of rows)
+        expect(leafHash(canonicalJson(recordedEvent(event, sequence)))).toEqual(leaf);
     });
   });
 });

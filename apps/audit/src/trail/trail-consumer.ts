@@ -43,8 +43,9 @@ export class TrailConsumer implements OnApplicationBootstrap {
           return unreadableEvent(stream, message, this.config.publicUrl);
         },
         handler: async (batch) => {
-          this.stored.inc({ stream }, await this.writer.store(stream, batch));
-          this.worker.wake();
+          const { events, deliveries } = await this.writer.store(stream, batch);
+          this.stored.inc({ stream }, events);
+          if (deliveries > 0) this.worker.wake();
           this.feed.wake();
         },
       });

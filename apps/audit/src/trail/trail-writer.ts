@@ -1,14 +1,15 @@
-import type { AuditStreamName, CloudEvent, RecordedEvent } from '@countersign/contracts';
+import type { AuditStreamName } from '@countersign/contracts';
 import type { StreamedEvent } from '@countersign/messaging';
 import { Clock, Logger } from '@countersign/platform';
 import { isUnstorable } from '@countersign/postgres';
 import { Injectable } from '@nestjs/common';
+import type { EntityManager } from 'typeorm';
 import { AuditDatabase } from '../database';
 import { insertDeliveries } from '../deliveries/new-deliveries';
-import { sealBatch, type StoredForm } from '../personal-data/seal-batch';
+import { sealBatch } from '../personal-data/seal-batch';
 import { SubjectKeys } from '../personal-data/subject-keys';
 import { enabledEndpoints } from '../webhooks/endpoint-matching';
-import { eventFacts } from './event-facts';
+import { insertEvents } from './insert-events';
 import { recordedEvent } from './recorded-event';
 import { placeholderFor } from './placeholder-event';
 import { noteSeen } from './stream-progress';
@@ -19,23 +20,17 @@ const MOST_LEVELS = 64;
 /** A full batch may take longer than a request's statement. */
 const BATCH_LIMIT = { limitMs: 10_000 };
 
-const INSERT_EVENTS = `
-  WITH incoming AS (
-    SELECT * FROM jsonb_to_recordset($1::jsonb) AS i (
-      position int, event_id text, type text, time timestamptz, issuer text, subject text, outcome text, class text,
-      reason text, roles text[], trace_id text, stream_sequence bigint, event jsonb, sealed text, key_id bigint)
-  ), fresh AS (
-    SELECT *, row_number() OVER (ORDER BY position) AS number FROM (
-      SELECT DISTINCT ON (event_id) * FROM incoming ORDER BY event_id, position
-    ) once WHERE NOT EXISTS (SELECT FROM audit.event e WHERE e.event_id = once.event_id)
-  )
-  INSERT INTO audit.event (sequence, event_id, type, time, issuer, subject, outcome, class, reason, roles, trace_id,
-    stream, stream_sequence, event, sealed, key_id)
-  SELECT (SELECT coalesce(max(sequence), 0) FROM audit.event) + number, event_id, type, time, issuer, subject, outcome,
-    class, reason, roles, trace_id, $2, stream_sequence, event,
-    decode(sealed, 'base64'), key_id
-  FROM fresh ORDER BY number
-  RETURNING sequence, event_id AS "eventId"`;
+const KNOWN = `
+  SELECT coalesce(max(sequence), 0) AS last,
+    ARRAY(SELECT event_id FROM audit.event WHERE event_id = ANY ($1::text[])) AS known
+  FROM audit.event`;
+
+/** What came of a batch. */
+export interface Stored {
+  /** Events that the trail did not have. */
+  events: number;
+  deliveries: number;
+}
 
 /** Writes events into the trail, each once, numbered without a gap, with the deliveries that they cause. */
 @Injectable()
@@ -48,22 +43,26 @@ export class TrailWriter {
   ) {}
 
   /**
-   * Stores a batch: resolves once it is committed, with how many events were new. One that PostgreSQL cannot hold is
-   * replaced by a placeholder with the same id, so that it cannot hold up those behind it.
+   * Stores a batch: resolves once it is committed. An event that cannot be stored is replaced by a placeholder with the
+   * same id, so that it cannot hold up those behind it.
    * @throws UnavailableError
    */
-  async store(stream: AuditStreamName, batch: StreamedEvent[]): Promise<number> {
+  async store(stream: AuditStreamName, batch: StreamedEvent[]): Promise<Stored> {
     try {
       return await this.insert(stream, batch);
     } catch (error) {
       if (!isUnstorable(error)) throw error;
     }
-    let stored = 0;
-    for (const streamed of batch) stored += await this.storeAlone(stream, streamed);
+    const stored = { events: 0, deliveries: 0 };
+    for (const streamed of batch) {
+      const { events, deliveries } = await this.storeAlone(stream, streamed);
+      stored.events += events;
+      stored.deliveries += deliveries;
+    }
     return stored;
   }
 
-  private async storeAlone(stream: AuditStreamName, streamed: StreamedEvent): Promise<number> {
+  private async storeAlone(stream: AuditStreamName, streamed: StreamedEvent): Promise<Stored> {
     try {
       return await this.insert(stream, [streamed]);
     } catch (error) {
@@ -75,43 +74,47 @@ export class TrailWriter {
     }
   }
 
-  private async insert(stream: AuditStreamName, batch: StreamedEvent[]): Promise<number> {
-    const [keys, ring] = [this.keys, await this.keys.ring()];
+  private async insert(stream: AuditStreamName, batch: StreamedEvent[]): Promise<Stored> {
+    const ring = await this.keys.ring();
+    batch.forEach(({ event }) => refuseTooDeep(event, MOST_LEVELS));
     return this.database.transaction(async (manager) => {
       await manager.query(TRAIL_LOCK);
-      const events = batch.map(({ event }) => event);
-      events.forEach((event) => refuseTooDeep(event, MOST_LEVELS));
-      const forms = await sealBatch(manager, { keys, ring }, events);
-      const rows = JSON.stringify(batch.map((streamed, position) => asRow(streamed, forms[position], position)));
-      const inserted = await manager.query<Inserted[]>(INSERT_EVENTS, [rows, stream]);
-      // Also of those that the trail had already: they came.
+      // Also of those that the trail has already: they came.
       await noteSeen(
         manager,
         stream,
         batch.map(({ streamSequence }) => streamSequence),
       );
-      if (inserted.length === 0) return 0;
-      await insertDeliveries(manager, inOrder(inserted, events), await enabledEndpoints(manager), this.clock.now());
-      return inserted.length;
+      const { fresh, last } = await newOnes(manager, batch);
+      if (fresh.length === 0) return { events: 0, deliveries: 0 };
+      const sealed = await sealBatch(
+        manager,
+        { keys: this.keys, ring },
+        fresh.map(({ event }) => event),
+      );
+      const events = sealed.map((form, index) => ({
+        ...(fresh[index] as StreamedEvent),
+        form,
+        sequence: String(last + index + 1),
+      }));
+      await insertEvents(manager, stream, events);
+      const recorded = events.map(({ event, sequence }) => recordedEvent(event, sequence));
+      const deliveries = await insertDeliveries(manager, recorded, await enabledEndpoints(manager), this.clock.now());
+      return { events: events.length, deliveries };
     }, BATCH_LIMIT);
   }
 }
 
-interface Inserted {
-  sequence: string;
-  eventId: string;
-}
-
-/** The new ones as they came, in their order in the trail. */
-function inOrder(inserted: readonly Inserted[], events: readonly CloudEvent[]): RecordedEvent[] {
+/** What the trail does not have yet, as it came and each once, and the newest sequence. */
+async function newOnes(
+  manager: EntityManager,
+  batch: readonly StreamedEvent[],
+): Promise<{ fresh: StreamedEvent[]; last: number }> {
   // Of two with one id the first is stored.
-  const byId = new Map(events.toReversed().map((event) => [event.id, event]));
-  return inserted
-    .toSorted((a, b) => Number(a.sequence) - Number(b.sequence))
-    .flatMap(({ eventId, sequence }) => {
-      const event = byId.get(eventId);
-      return event === undefined ? [] : [recordedEvent(event, sequence)];
-    });
+  const byId = new Map(batch.toReversed().map((streamed) => [streamed.event.id, streamed]));
+  const [row] = await manager.query<[{ last: string; known: string[] }]>(KNOWN, [[...byId.keys()]]);
+  for (const id of row.known) byId.delete(id);
+  return { fresh: [...byId.values()].toReversed(), last: Number(row.last) };
 }
 
 /** @throws RangeError */
@@ -119,15 +122,4 @@ function refuseTooDeep(value: unknown, levels: number): void {
   if (typeof value !== 'object' || value === null) return;
   if (levels === 0) throw new RangeError(`more than ${MOST_LEVELS} levels`);
   for (const member of Object.values(value)) refuseTooDeep(member, levels - 1);
-}
-
-function asRow({ event, streamSequence }: StreamedEvent, form: StoredForm | undefined, position: number): object {
-  const { traceId, subject, ...facts } = eventFacts(event);
-  return {
-    ...{ ...facts, trace_id: traceId, position, event_id: event.id, stream_sequence: streamSequence },
-    subject: form?.keyId ? null : subject,
-    event: form?.event,
-    sealed: form?.sealed?.toString('base64') ?? null,
-    key_id: form?.keyId ?? null,
-  };
 }
