@@ -14,6 +14,8 @@ export interface RequestContract<In, Out> {
    * be put a second time, so answering twice must do no harm; and it is answered as fast as the others, or alone.
    */
   gathers?: boolean;
+  /** Where they gather: is this one that must not be put twice, and so goes by itself? */
+  isPutOnce?: (input: In) => boolean;
 }
 
 /** An announcement between services: every replica that subscribes gets it; nobody answers; it may be lost. */
@@ -38,10 +40,10 @@ const request = <In, Out>(
   timeoutMs = 800,
 ): RequestContract<In, Out> => ({ natsSubject, input, output, timeoutMs });
 
-const gathering = <In, Out>(contract: RequestContract<In, Out>): RequestContract<In, Out> => ({
-  ...contract,
-  gathers: true,
-});
+const gathering = <In, Out>(
+  contract: RequestContract<In, Out>,
+  isPutOnce: (input: In) => boolean = () => false,
+): RequestContract<In, Out> => ({ ...contract, gathers: true, isPutOnce });
 
 /** What the exchange needs to know of a trusted issuer to verify its tokens; durations in seconds. */
 export const trustedIssuerSchema = z.object({
@@ -244,29 +246,32 @@ const MAX_PARENTS = 8;
  * Asked of the exchange by every admin guard and by policy about an access token that verified: has it, or one that it
  * was narrowed from, been revoked? Never the token itself. Times in epoch seconds.
  */
-export const checkToken = request(
-  'exchange.token.check',
-  z.object({
-    jti: z.string(),
-    /** `jti` of the tokens it was narrowed from. */
-    parents: names.max(MAX_PARENTS),
-    /** Name of the JwtIssuer. */
-    issuer: z.string(),
-    /** `iss` of the subject token. */
-    iss: z.string(),
-    roles: names,
-    /** What revocation by claim looks at: the carried claims, with the subject token's `sub` and `jti`. */
-    claims: jsonObject,
-    iat: z.number(),
-    exp: z.number(),
-    /** Whether this is a use to be counted against `maxUses`; nothing is counted of a revoked token. */
-    countUse: z.boolean(),
-  }),
-  z.object({
-    revoked: z.boolean(),
-    /** Uses counted so far with this one, those of narrowed tokens included; null where none was to be counted. */
-    uses: z.number().int().nullable(),
-  }),
+export const checkToken = gathering(
+  request(
+    'exchange.token.check',
+    z.object({
+      jti: z.string(),
+      /** `jti` of the tokens it was narrowed from. */
+      parents: names.max(MAX_PARENTS),
+      /** Name of the JwtIssuer. */
+      issuer: z.string(),
+      /** `iss` of the subject token. */
+      iss: z.string(),
+      roles: names,
+      /** What revocation by claim looks at: the carried claims, with the subject token's `sub` and `jti`. */
+      claims: jsonObject,
+      iat: z.number(),
+      exp: z.number(),
+      /** Whether this is a use to be counted against `maxUses`; nothing is counted of a revoked token. */
+      countUse: z.boolean(),
+    }),
+    z.object({
+      revoked: z.boolean(),
+      /** Uses counted so far with this one, those of narrowed tokens included; null where none was to be counted. */
+      uses: z.number().int().nullable(),
+    }),
+  ),
+  ({ countUse }) => countUse,
 );
 
 export type TokenCheck = z.infer<typeof checkToken.input>;

@@ -250,6 +250,21 @@ describe('NATS alone', () => {
       expect(sent.at(-1)).toMatchObject({ v: 1, input: { text: 'alone' } });
     });
 
+    test('but what must not be put twice goes by itself', async () => {
+      await start();
+      const contract = { ...testRequest(20_000, true), isPutOnce: ({ text }: { text: string }) => text === 'q7' };
+      bus.serve(contract, ({ text }) => ({ answer: text }));
+      raw = await connect({ servers: server.url });
+      const sent: { v: number; input?: { text: string } }[] = [];
+      raw.subscribe(contract.natsSubject, { callback: (_, message) => void sent.push(message.json()) });
+      await raw.flush();
+      await bus.ping();
+      expect(await askAll(contract)).toEqual(texts);
+      await raw.flush();
+      expect(sent.filter(({ input }) => input?.text === 'q7')).toMatchObject([{ v: 1 }]);
+      expect(JSON.stringify(sent).split('"q7"')).toHaveLength(2);
+    });
+
     test('into none larger than NATS allows, and takes answers that do not fit together', async () => {
       await start('max_payload: 64KB');
       const contract = testRequest(20_000, true);

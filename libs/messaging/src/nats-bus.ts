@@ -59,7 +59,8 @@ export class NatsBus extends Bus {
   async request<In, Out>(contract: RequestContract<In, Out>, input: In, trace?: Trace): Promise<Out> {
     this.link.connection();
     const item = writeItem(input, trace);
-    if (contract.gathers !== true) return this.askAlone(contract, item, contract.timeoutMs);
+    if (contract.gathers !== true || contract.isPutOnce?.(input) === true)
+      return this.askAlone(contract, item, contract.timeoutMs);
     const asked = { item, due: performance.now() + contract.timeoutMs };
     return this.gathererOf(contract).add(asked, Buffer.byteLength(item)) as Promise<Out>;
   }
