@@ -63,7 +63,7 @@ export function describeAttempt(attempt: Attempt, outcome: Outcome, issued: Issu
 const tokenFields = ({ claims: { jti, exp, aud }, sha256 }: IssuedToken) => ({
   jti,
   exp: new Date(exp * 1000).toISOString(),
-  aud: [aud].flat(),
+  aud: Array.isArray(aud) ? aud : [aud],
   sha256,
 });
 
