@@ -5,6 +5,7 @@ import { CreateRecordedExchanges1764000000000 } from './migrations/1764000000000
 import { CreateRepositoryPins1764100000000 } from './migrations/1764100000000-create-repository-pins';
 import { CreateLastUses1764300000000 } from './migrations/1764300000000-create-last-uses';
 import { AddRecordedRevision1764400000000 } from './migrations/1764400000000-add-recorded-revision';
+import { CompressClaimsWithLz41764500000000 } from './migrations/1764500000000-compress-claims-with-lz4';
 
 export interface PolicyDatabaseOptions {
   url: string;
@@ -25,6 +26,7 @@ export class PolicyDatabase extends Database {
       CreateRepositoryPins1764100000000,
       CreateLastUses1764300000000,
       AddRecordedRevision1764400000000,
+      CompressClaimsWithLz41764500000000,
     ];
     super({
       ...options,

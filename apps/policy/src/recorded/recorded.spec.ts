@@ -127,6 +127,17 @@ describe('the record of exchanges', () => {
     expect(found.map((each) => each?.claims)).toEqual(claims);
   });
 
+  it('compresses long claims with lz4 where PostgreSQL can', async () => {
+    const [found] = await service.database.query<{ can: boolean; does: boolean }>(`
+      SELECT 'lz4' = ANY (enumvals) AS can, attcompression = 'l' AS does FROM pg_settings, pg_attribute
+      WHERE name = 'default_toast_compression' AND attrelid = 'policy.recorded_exchanges'::regclass
+        AND attname = 'claims'`);
+    expect(found?.does).toBe(found?.can);
+    const long = exchangeEvent({ claims: { sub: 'x'.repeat(20_000) } });
+    await writer().store(attempts(long));
+    expect((await recorded.findByEventId(long.id))?.claims).toEqual(long.data['claims']);
+  });
+
   it('passes over what PostgreSQL cannot hold, and keeps what came with it', async () => {
     const batch = attempts(exchangeEvent(), exchangeEvent({ detail: 'a\u0000b' }), exchangeEvent());
     expect(await writer().store(batch)).toBe(2);
