@@ -4,19 +4,10 @@ import { ExchangeConfig, ExchangeDatabase, ExchangeModule } from '@countersign/e
 import { AuditStream, Bus, BusAdminAccess, InProcessBus, SqlAuditStream } from '@countersign/messaging';
 import { AdminAccess, type Environment, type Logger, type Provided } from '@countersign/platform';
 import { PolicyConfig, PolicyDatabase, PolicyModule } from '@countersign/policy';
-import { Database, type DatabaseOptions } from '@countersign/postgres';
+import type { Database } from '@countersign/postgres';
 import { ExpiringStore, FailureLimiter, MemoryFailureLimiter, SqlExpiringStore } from '@countersign/redis';
 import { SafeHttp } from '@countersign/safe-http';
-
-/**
- * The audit stream's own connections: services append from within their transactions, and would wait for each other
- * if both came from one pool.
- */
-class StreamDatabase extends Database {
-  constructor(options: Pick<DatabaseOptions, 'url' | 'logger'>) {
-    super({ ...options, schema: 'embedded', entities: [], migrations: [] });
-  }
-}
+import { EmbeddedDatabase } from './embedded-database';
 
 export interface EmbeddedServicesOptions {
   variables: Environment;
@@ -39,7 +30,7 @@ export function embeddedServices({ variables, url, migrationUrl, logger }: Embed
   const exchange = new ExchangeDatabase(connection);
   const policy = new PolicyDatabase(connection);
   const audit = new AuditDatabase(connection);
-  const stream = new StreamDatabase({ url, logger });
+  const embedded = new EmbeddedDatabase({ url, logger });
   const bus = new InProcessBus(logger);
   const discovery = new DiscoveryConfig(variables);
   const { allowLoopbackIssuers: allowLoopback, allowedPrivateCidrs, httpsProxy } = discovery;
@@ -51,13 +42,13 @@ export function embeddedServices({ variables, url, migrationUrl, logger }: Embed
     [ExchangeDatabase, exchange],
     [PolicyDatabase, policy],
     [AuditDatabase, audit],
-    [StreamDatabase, stream],
-    [ExpiringStore, new SqlExpiringStore({ query: (sql, parameters) => exchange.query(sql, parameters) })],
+    [EmbeddedDatabase, embedded],
+    [ExpiringStore, new SqlExpiringStore({ query: embedded.prepared })],
     [FailureLimiter, new MemoryFailureLimiter(FAILURES)],
     [SafeHttp, new SafeHttp({ allowLoopback, allowedPrivateCidrs, proxyUrl: httpsProxy ?? null })],
-    [AuditStream, new SqlAuditStream({ query: (sql, parameters) => stream.query(sql, parameters), logger })],
+    [AuditStream, new SqlAuditStream({ query: embedded.prepared, logger })],
     [Bus, bus],
     [AdminAccess, new BusAdminAccess(bus)],
   ];
-  return { provide, databases: [exchange, policy, audit, stream] };
+  return { provide, databases: [exchange, policy, audit, embedded] };
 }

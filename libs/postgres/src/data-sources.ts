@@ -37,7 +37,12 @@ function baseOptions(url: string, schema: string): PostgresDataSourceOptions {
 
 /** The pool that requests use; what one statement may take is bounded on both sides. */
 export function requestDataSource(
-  options: { url: string; schema: string; entities: (EntitySchema | Class<object>)[] },
+  options: {
+    url: string;
+    schema: string;
+    entities: (EntitySchema | Class<object>)[];
+    settings?: Record<string, string>;
+  },
   onIdleError: (error: unknown) => void,
 ): DataSource {
   return new DataSource({
@@ -51,7 +56,9 @@ export function requestDataSource(
       idle_in_transaction_session_timeout: 60_000,
       idleTimeoutMillis: 60_000,
       keepAlive: true,
-      options: `-c search_path=${options.schema}`,
+      options: Object.entries({ search_path: options.schema, ...options.settings })
+        .map(([name, value]) => `-c ${name}=${value}`)
+        .join(' '),
     },
   });
 }

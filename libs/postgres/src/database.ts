@@ -21,6 +21,8 @@ export interface DatabaseOptions {
   readOnly?: string[];
   /** Functions that nobody else may call: they run as the owner of the tables. */
   functions?: string[];
+  /** What the server is set to for its connections, such as `enable_seqscan`. */
+  settings?: Record<string, string>;
   logger: Logger;
 }
 
