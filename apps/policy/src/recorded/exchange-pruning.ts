@@ -1,4 +1,4 @@
-import { Clock, Logger } from '@countersign/platform';
+import { Clock, Logger, Schedule } from '@countersign/platform';
 import { Injectable, Optional, type OnApplicationBootstrap, type OnModuleDestroy } from '@nestjs/common';
 import { PolicyDatabase } from '../policy-database';
 import type { Family } from './exchange-row';
@@ -22,9 +22,7 @@ const DELETE = `
 /** Keeps the record of exchanges within its bounds. Replicas may do it at once. */
 @Injectable()
 export class ExchangePruning implements OnApplicationBootstrap, OnModuleDestroy {
-  private timer: NodeJS.Timeout | undefined;
-  private pruning: Promise<void> = Promise.resolve();
-  private stopped = false;
+  private readonly pruning = new Schedule(() => this.tryToPrune().then(() => this.bounds.pruneEveryMs));
 
   constructor(
     private readonly database: PolicyDatabase,
@@ -34,15 +32,14 @@ export class ExchangePruning implements OnApplicationBootstrap, OnModuleDestroy 
   ) {}
 
   onApplicationBootstrap(): void {
-    const start = (): void => void (this.pruning = this.tryToPrune());
-    this.timer = setInterval(start, this.bounds.pruneEveryMs).unref();
-    this.database.whenReady().then(start, () => undefined);
+    this.database.whenReady().then(
+      () => this.pruning.start(0),
+      () => undefined,
+    );
   }
 
-  async onModuleDestroy(): Promise<void> {
-    this.stopped = true;
-    clearInterval(this.timer);
-    await this.pruning;
+  onModuleDestroy(): Promise<void> {
+    return this.pruning.stop();
   }
 
   /** Deletes what is too old, and the oldest of what is too much; resolves with how many. @throws UnavailableError */
@@ -61,7 +58,7 @@ export class ExchangePruning implements OnApplicationBootstrap, OnModuleDestroy 
     for (;;) {
       const [row] = await this.database.query<{ count: number }>(DELETE, [family, cut], CUT_LIMIT);
       deleted += row?.count ?? 0;
-      if (this.stopped || (row?.count ?? 0) < CHUNK) return deleted;
+      if (this.pruning.isStopping || (row?.count ?? 0) < CHUNK) return deleted;
     }
   }
 

@@ -1,3 +1,5 @@
+import { Schedule } from '@countersign/platform';
+
 export interface FollowerOptions {
   database: { whenReady(): Promise<void> };
   pollMs: number;
@@ -9,23 +11,20 @@ export interface FollowerOptions {
 /** Keeps memory in step with the database: from when it is there, at announcements, and by a poll where one got lost. */
 export class DatabaseFollower {
   private refreshing: Promise<void> = Promise.resolve();
-  private timer: NodeJS.Timeout | undefined;
-  private stopped = false;
+  private readonly polling = new Schedule(() => this.refresh().then(() => this.options.pollMs));
 
   constructor(private readonly options: FollowerOptions) {}
 
   start(): void {
-    this.timer = setInterval(() => void this.refresh(), this.options.pollMs).unref();
     this.options.database.whenReady().then(
-      () => this.refresh(),
+      () => this.polling.start(0),
       // Closed before it was ever there.
       () => undefined,
     );
   }
 
   async stop(): Promise<void> {
-    this.stopped = true;
-    clearInterval(this.timer);
+    await this.polling.stop();
     await this.refreshing;
   }
 
@@ -33,7 +32,7 @@ export class DatabaseFollower {
   refresh(): Promise<void> {
     // One after the other: a reading that began earlier must never replace the outcome of a later one.
     this.refreshing = this.refreshing
-      .then(() => (this.stopped ? undefined : this.options.follow()))
+      .then(() => (this.polling.isStopping ? undefined : this.options.follow()))
       .catch(this.options.failed);
     return this.refreshing;
   }

@@ -1,4 +1,4 @@
-import { Clock, Logger } from '@countersign/platform';
+import { Clock, Logger, Schedule } from '@countersign/platform';
 import { Injectable, type OnApplicationBootstrap, type OnModuleDestroy } from '@nestjs/common';
 import type { AccessDecision } from '../access/decide-access';
 import { BATCH_LIMIT, PolicyDatabase } from '../policy-database';
@@ -20,7 +20,7 @@ export class LastUses implements OnApplicationBootstrap, OnModuleDestroy {
   private recent = new Set<string>();
   /** The stream may begin before the table did: epoch milliseconds that it has not been told yet. */
   private earliest = Infinity;
-  private timer: NodeJS.Timeout | undefined;
+  private readonly flushing = new Schedule(() => this.tryToFlush().then(() => FLUSH_MS));
 
   constructor(
     private readonly database: PolicyDatabase,
@@ -29,11 +29,11 @@ export class LastUses implements OnApplicationBootstrap, OnModuleDestroy {
   ) {}
 
   onApplicationBootstrap(): void {
-    this.timer = setInterval(() => void this.tryToFlush(), FLUSH_MS).unref();
+    this.flushing.start(FLUSH_MS);
   }
 
   async onModuleDestroy(): Promise<void> {
-    clearInterval(this.timer);
+    await this.flushing.stop();
     await this.tryToFlush();
   }
 
