@@ -1,4 +1,5 @@
-import { createCipheriv, createDecipheriv, createPrivateKey, hkdfSync, randomBytes, type KeyObject } from 'node:crypto';
+import { createCipheriv, createDecipheriv, createPrivateKey, hkdfSync, type KeyObject } from 'node:crypto';
+import { pooledRandom } from './pooled-random';
 
 /** What keys are derived for; each purpose has one of its own. */
 export type SealPurpose =
@@ -33,7 +34,7 @@ export function ed25519Key(secret: Buffer): KeyObject {
 
 /** Encrypts and authenticates (AES-256-GCM): version byte, 12-byte random nonce, 16-byte tag, ciphertext. */
 export function seal(plain: Buffer, purposeKey: Buffer): Buffer {
-  const nonce = randomBytes(NONCE_BYTES);
+  const nonce = pooledRandom(NONCE_BYTES);
   const version = Buffer.from([VERSION]);
   const cipher = createCipheriv('aes-256-gcm', purposeKey, nonce).setAAD(version);
   const ciphertext = Buffer.concat([cipher.update(plain), cipher.final()]);

@@ -4,3 +4,4 @@ export type { Class } from './data-sources';
 export { Database, type DatabaseOptions, type Limit } from './database';
 export { EmbeddedPostgres, type EmbeddedPostgresOptions } from './embedded-postgres';
 export { isUniqueViolation, isUnstorable } from './failures';
+export { queryPrepared } from './prepared';

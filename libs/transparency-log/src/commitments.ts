@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto';
+import { hash } from 'node:crypto';
 import { canonicalJson } from './canonical-json';
 
 /** With it, whoever holds the values of an entry can compute what stands for them in the log. */
@@ -28,10 +28,8 @@ export function commit<T extends object>(
     const member = memberAt(committed, pointer);
     if (member === undefined || member === null) continue;
     const json = canonicalJson(member);
-    const sha256 = createHash('sha256')
-      .update(salt)
-      .update(`[${canonicalJson(pointer)},${json}]`)
-      .digest('base64url');
+    const bound = Buffer.concat([salt, Buffer.from(`[${canonicalJson(pointer)},${json}]`)]);
+    const sha256 = hash('sha256', bound, 'base64url');
     committed = withMember(committed, pointer, typeof member === 'string' ? `sha256:${sha256}` : { sha256 });
     replaced.push([pointer, json]);
   }

@@ -1,3 +1,4 @@
+import { byteaArray } from '@countersign/postgres';
 import {
   canonicalJson,
   CompactTree,
@@ -47,6 +48,7 @@ export async function readStoredHashes(manager: EntityManager, { from, to }: Ran
 
 /** Hashes `from` up to and without `to` of one level of tiles; all of them within one tile. */
 export async function readHashes(manager: EntityManager, level: number, { from, to }: Range): Promise<Hash[]> {
+  if (from >= to) return [];
   if (level > 0) {
     const rows = await manager.query<{ root: Hash }[]>(
       'SELECT root FROM audit.tile WHERE level = $1 AND index >= $2 AND index < $3 ORDER BY index',
@@ -110,6 +112,7 @@ export async function storeFullTiles(manager: EntityManager, size: number, leave
   const grown = size + leaves.length;
   let width = TILE_WIDTH;
   for (let level = 0; width <= grown; level += 1, width *= TILE_WIDTH) {
+    const tiles: FullTile[] = [];
     for (let index = Math.floor(size / width); index < Math.floor(grown / width); index += 1) {
       const place = { from: index * TILE_WIDTH, to: (index + 1) * TILE_WIDTH };
       const stored = await readHashes(manager, level, {
@@ -117,16 +120,27 @@ export async function storeFullTiles(manager: EntityManager, size: number, leave
         to: level > 0 ? place.to : Math.max(place.from, size),
       });
       const fresh = level > 0 ? [] : leaves.slice(Math.max(0, place.from - size), place.to - size);
-      await insertTile(manager, { level, index }, [...stored, ...fresh]);
+      tiles.push({ index, hashes: [...stored, ...fresh] });
     }
+    // Before those of the next level, which are made of their roots.
+    if (tiles.length > 0) await insertTiles(manager, level, tiles);
   }
 }
 
-async function insertTile(manager: EntityManager, { level, index }: Node, hashes: readonly Hash[]): Promise<void> {
-  await manager.query('INSERT INTO audit.tile (level, index, hashes, root) VALUES ($1, $2, $3, $4)', [
-    level,
-    index,
-    Buffer.concat(hashes),
-    subtreeHash(hashes),
-  ]);
+interface FullTile {
+  index: number;
+  hashes: Hash[];
+}
+
+async function insertTiles(manager: EntityManager, level: number, tiles: readonly FullTile[]): Promise<void> {
+  await manager.query(
+    `INSERT INTO audit.tile (level, index, hashes, root)
+     SELECT $1, index, hashes, root FROM unnest($2::bigint[], $3::bytea[], $4::bytea[]) AS t (index, hashes, root)`,
+    [
+      level,
+      tiles.map(({ index }) => index),
+      byteaArray(tiles.map(({ hashes }) => Buffer.concat(hashes))),
+      byteaArray(tiles.map(({ hashes }) => subtreeHash(hashes))),
+    ],
+  );
 }

@@ -1,5 +1,5 @@
 import type { AuditStreamName, CloudEvent } from '@countersign/contracts';
-import { byteaArray, jsonbArray } from '@countersign/postgres';
+import { byteaArray, jsonbArray, queryPrepared } from '@countersign/postgres';
 import { canonicalJson, leafHash } from '@countersign/transparency-log';
 import type { EntityManager } from 'typeorm';
 import type { StoredForm } from '../personal-data/seal-batch';
@@ -16,7 +16,7 @@ export interface NewEvent {
 }
 
 /** What is large goes in binary arrays: as a part of the JSON it would be read twice. */
-const INSERT = `
+const TEXT = `
   INSERT INTO audit.event (sequence, event_id, type, time, issuer, subject, outcome, class, reason, roles, trace_id,
     stream, stream_sequence, key_id, event, sealed, leaf)
   SELECT sequence, event_id, type, time, issuer, subject, outcome, class, reason, roles, trace_id,
@@ -28,6 +28,7 @@ const INSERT = `
     unnest($3::jsonb[]), unnest($4::bytea[]), unnest($5::bytea[])
   ) AS i (sequence, event_id, type, time, issuer, subject, outcome, class, reason, roles, trace_id, stream_sequence,
     key_id, event, sealed, leaf)`;
+const INSERT = { name: 'insert-events', text: TEXT };
 
 /**
  * Inserts events, all of them new. What is stored of each is its entry in the log, and the hash of that: made from one
@@ -40,7 +41,7 @@ export async function insertEvents(
   events: readonly NewEvent[],
 ): Promise<void> {
   const entries = events.map(({ form, sequence }) => canonicalJson(recordedEvent(form.event, sequence)));
-  await manager.query(INSERT, [
+  await queryPrepared(manager, INSERT, [
     JSON.stringify(events.map(asFacts)),
     stream,
     jsonbArray(entries),

@@ -1,5 +1,6 @@
 import type { AuditStreamName } from '@countersign/contracts';
 import type { StreamProgress } from '@countersign/messaging';
+import { queryPrepared } from '@countersign/postgres';
 import type { EntityManager } from 'typeorm';
 
 /** Numbers of a stream, both included; as text, since they are 64 bits wide. */
@@ -17,10 +18,13 @@ export interface KnownProgress {
   settledAt: Date | null;
 }
 
-const NOTE_SEEN = `
+const NOTE_SEEN = {
+  name: 'note-seen',
+  text: `
   INSERT INTO audit.stream_progress AS p (stream, seen)
   SELECT $1, range_agg(int8range(number, number, '[]')) FROM unnest($2::bigint[]) number
-  ON CONFLICT (stream) DO UPDATE SET seen = p.seen + excluded.seen, missing = p.missing - excluded.seen`;
+  ON CONFLICT (stream) DO UPDATE SET seen = p.seen + excluded.seen, missing = p.missing - excluded.seen`,
+};
 
 const TAKE = `
   SELECT created_at AS "createdAt", coalesce(upper(seen) - 1, 0) AS highest, settled_at AS "settledAt"
@@ -41,7 +45,7 @@ const BEGIN_AGAIN = `
 
 /** Notes numbers of a stream that are in the trail once this transaction commits. */
 export async function noteSeen(manager: EntityManager, stream: AuditStreamName, numbers: number[]): Promise<void> {
-  await manager.query(NOTE_SEEN, [stream, numbers]);
+  await queryPrepared(manager, NOTE_SEEN, [stream, numbers]);
 }
 
 /** What is known, kept from changing until the transaction ends: no batch commits meanwhile. */

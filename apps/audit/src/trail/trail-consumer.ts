@@ -8,7 +8,7 @@ import { EventFeed } from './event-feed';
 import { unreadableEvent } from './placeholder-event';
 import { TrailWriter } from './trail-writer';
 
-const BATCH_SIZE = 100;
+const BATCH_SIZE = 250;
 /** The name that the trail's place in the streams is kept under. */
 export const DURABLE = 'audit';
 export const STREAMS = Object.keys(AUDIT_STREAMS) as AuditStreamName[];
