@@ -9,12 +9,12 @@ type Answer = [seconds: string, microseconds: string, held: (string | Error | nu
 
 /** One that fails, by the type of its key or for want of memory, fails alone. */
 const RESERVE = `
-local time = redis.call('time')
 local held = {}
 for n = 1, #KEYS, 2 do
   held[n] = redis.pcall('set', KEYS[n], ARGV[n], 'EXAT', ARGV[n + 1], 'NX', 'GET')
   held[n + 1] = redis.pcall('get', KEYS[n + 1])
 end
+local time = redis.call('time')
 return { time[1], time[2], held }`;
 
 /** A script holds up everybody else for as long as it runs. */
