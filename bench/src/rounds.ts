@@ -72,7 +72,7 @@ const describe = (conditions: Conditions): string =>
     .join(', ');
 
 /** Node compiles what runs often, for the last time after some ten thousand requests: before that, figures fall on and on. */
-const WARM_UP_ROUNDS = 4;
+export const WARM_UP_ROUNDS = 4;
 
 /** Code is compiled, caches are filled, connections are open. */
 export async function warmUp({ issuer, options }: Bench, targets: readonly ExchangeTarget[], roles: number) {

@@ -5,7 +5,7 @@ import { ratio, type Row, type Sample } from '../figures';
 import { httpPost } from '../http-load';
 import { measure } from '../measure';
 import { startFloor } from '../programs';
-import { row, type Bench } from '../rounds';
+import { row, WARM_UP_ROUNDS, type Bench } from '../rounds';
 import { mintTokens } from '../subject-tokens';
 
 const PART = 'decisions';
@@ -23,6 +23,11 @@ export async function measureDecisions(bench: Bench): Promise<Row[]> {
     const enter = async () => askWith(target, await eventually(() => gatewayToken(bench, target)), users);
     await eventually(async () => (await enter()).once(users - 1), IN_FORCE_WITHIN_MS);
     const ask = await enter();
+    await measure(policyOf(target), {
+      count: WARM_UP_ROUNDS * bench.options.requests,
+      concurrency: 32,
+      request: ask.one,
+    });
     const rows: Row[] = [];
     for (const concurrency of [1, 32, 128]) {
       bench.say(`decisions: concurrency ${concurrency}`);
@@ -43,17 +48,18 @@ interface Setting {
   users: number;
 }
 
+const policyOf = ({ policyUrl: url, processes }: FourProcesses) => ({ url, processes });
+
 async function measureAt(bench: Bench, { target, floor, ask, concurrency, users }: Setting): Promise<Row[]> {
   const { rounds, requests } = bench.options;
-  const { url, processes } = { url: target.policyUrl, processes: target.processes };
+  const policy = policyOf(target);
   const samples: Record<'bare' | 'one' | 'many', Sample[]> = { bare: [], one: [], many: [] };
-  await measure({ url, processes }, { count: Math.min(requests, 2_000), concurrency, request: ask.one });
   for (let round = 0; round < rounds; round++) {
     const load = { count: requests, concurrency };
     samples.bare.push(await measure(floor, { ...load, request: () => floor.plain.request }));
-    samples.one.push(await measure({ url, processes }, { ...load, request: ask.one }));
+    samples.one.push(await measure(policy, { ...load, request: ask.one }));
     const count = Math.ceil(requests / BATCH) + concurrency;
-    samples.many.push(perItem(await measure({ url, processes }, { count, concurrency, request: ask.many })));
+    samples.many.push(perItem(await measure(policy, { count, concurrency, request: ask.many })));
   }
   const conditions = { concurrency, roles: users + JOBS + 1 };
   return [
