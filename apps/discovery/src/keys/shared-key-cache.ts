@@ -64,7 +64,9 @@ export class SharedKeyCache {
   }
 
   private async mac(key: string, text: string): Promise<string> {
-    return createHmac('sha256', await this.macKey).update(`${key}\n${text}`).digest('base64url');
+    return createHmac('sha256', await this.macKey)
+      .update(`${key}\n${text}`)
+      .digest('base64url');
   }
 
   private async open(key: string, entry: string): Promise<StoredKeys | null> {
