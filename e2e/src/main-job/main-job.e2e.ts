@@ -79,8 +79,12 @@ describe('a GitHub Actions job, from its token to the subscriber, in the distrib
     const token = await jobToken();
     const { body } = await exchange(stack, token);
     const { jti } = claimsOf(body.access_token) as { jti: string };
-    const { items } = (await admin(stack, 'GET', '/v1/events?type=dev.countersign.exchange.granted.v1')).body;
-    const [event] = await eventsOf(stack, (items[0] as { data: { traceId: string } }).data.traceId);
+    const granted = await eventually(async () => {
+      const { body: page } = await admin(stack, 'GET', '/v1/events?type=dev.countersign.exchange.granted.v1');
+      expect(page.items).not.toEqual([]);
+      return page.items[0] as { data: { traceId: string } };
+    });
+    const [event] = await eventsOf(stack, granted.data.traceId);
     expect(event?.data).toMatchObject({
       outcome: 'granted',
       issuer: 'github',

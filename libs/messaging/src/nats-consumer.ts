@@ -27,7 +27,11 @@ const FETCH_MS = 1_000;
 /** Of a backlog, at most this many are in memory at a time: each may hold many events. */
 const MOST_MESSAGES = 100;
 
-/** Batches begin no sooner after one another, so that they are large when much comes; the first one goes at once. */
+/**
+ * The next batch begins so much later for each event of one, and at most so much later: they are large when much comes,
+ * and prompt when little does.
+ */
+const LATER_FOR_EACH_MS = 10;
 const BATCH_EVERY_MS = 100;
 
 interface ReadMessage {
@@ -104,11 +108,13 @@ export class NatsConsumer {
   private async take(batch: JsMsg[]): Promise<void> {
     this.busy = true;
     const started = performance.now();
+    let events = 0;
     for (const part of parts(this.readEach(batch), this.options.batchSize)) {
+      events += part.reduce((sum, read) => sum + read.events.length, 0);
       if (this.stopped) giveBack(part, GIVE_BACK_MS);
       else await this.deliver(part);
     }
-    const rest = started + BATCH_EVERY_MS - performance.now();
+    const rest = started + Math.min(BATCH_EVERY_MS, events * LATER_FOR_EACH_MS) - performance.now();
     // While busy: what comes meanwhile is taken by the next batch, or given back.
     if (rest > 0 && !this.stopped) await delay(rest, undefined, this.untilStopped).catch(() => undefined);
     this.busy = false;
