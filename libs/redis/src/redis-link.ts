@@ -25,8 +25,6 @@ export class RedisLink implements Resource {
       enableOfflineQueue: false,
       // What is asked in one turn of the event loop goes out in one piece.
       enableAutoPipelining: true,
-      // Reservations are gathered already.
-      autoPipeliningIgnoredCommands: ['evalsha'],
       autoResendUnfulfilledCommands: false,
       connectTimeout: CONNECT_TIMEOUT_MS,
       commandTimeout: COMMAND_TIMEOUT_MS,
