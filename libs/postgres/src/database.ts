@@ -3,6 +3,7 @@ import type { DataSource, EntityManager, EntitySchema, MigrationInterface, Query
 import { READ_LIMIT_MS, STATEMENT_LIMIT_MS, requestDataSource, type Class } from './data-sources';
 import { asUnavailable, describeFailure, isReadTimeout } from './failures';
 import { migrate } from './migrate';
+import type { QueryClient } from './prepared';
 
 export interface DatabaseOptions {
   /** For the service's own, least privileged user. */
@@ -44,10 +45,9 @@ const FIRST_PAUSE_MS = 50;
 const LONGEST_PAUSE_MS = 2_000;
 const ignore = (): void => undefined;
 
-/** What we need of a `pg` client beyond TypeORM's types. */
-interface PgClient {
+/** What else we need of a `pg` client beyond TypeORM's types. */
+interface PgClient extends QueryClient {
   connectionParameters: { query_timeout: number | false };
-  query(query: { name?: string | undefined; text: string; values?: unknown[] }): Promise<{ rows: unknown[] }>;
   end(): Promise<void>;
 }
 

@@ -13,6 +13,15 @@ export interface Reservation {
   now: number;
 }
 
+/** What `reserve()` is called with, for stores that take several steps as one. */
+export interface ReserveCall {
+  key: string;
+  value: string;
+  /** Epoch seconds. */
+  expiresAt: number;
+  sentinelKey: string;
+}
+
 /** Whether what the store holds can be all that it ever acknowledged. */
 export interface StoreState extends Pick<Reservation, 'sentinel' | 'life' | 'now'> {
   /** False when this life may have begun with less than what the former one had acknowledged. */

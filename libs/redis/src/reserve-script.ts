@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { Gatherer, UnavailableError } from '@countersign/platform';
 import type { Redis } from 'ioredis';
+import type { Reservation, ReserveCall } from './expiring-store';
 import { orUnavailable, transactionResults, unavailable } from './redis-link';
 import { lifeOf } from './server-info';
 
@@ -30,22 +31,10 @@ interface Loaded {
   askedAt: number;
 }
 
-export interface ReserveCall {
-  key: string;
-  value: string;
-  /** Epoch seconds. */
-  expiresAt: number;
-  sentinelKey: string;
-}
-
 /** What one step on the server found. */
-export interface Reserved {
+export interface Reserved extends Omit<Reservation, 'reserved' | 'heldBy'> {
   /** Null when the key was free. */
   heldBefore: string | null;
-  sentinel: string | null;
-  life: string;
-  /** Epoch seconds, with fractions, by the server's clock. */
-  now: number;
 }
 
 /**

@@ -1,5 +1,5 @@
 import { Gatherer, UnavailableError } from '@countersign/platform';
-import { ExpiringStore, type Reservation, type StoreState } from './expiring-store';
+import { ExpiringStore, type Reservation, type ReserveCall, type StoreState } from './expiring-store';
 import { checkExpiry, checkKeys } from './keys';
 
 /** Runs parameterised SQL for PostgreSQL and resolves with the rows as objects. */
@@ -9,13 +9,6 @@ export interface SqlExpiringStoreOptions {
   query: Query;
   /** Writes between two sweeps of what has expired; it is invisible before already. */
   sweepEvery?: number;
-}
-
-interface Asked {
-  key: string;
-  value: string;
-  expiresAt: number;
-  sentinelKey: string;
 }
 
 /** What came of it, in the same step. */
@@ -90,7 +83,7 @@ export class SqlExpiringStore extends ExpiringStore {
   private prepared: Promise<unknown> | undefined;
   private writes = 0;
   private sweeping: Promise<void> = Promise.resolve();
-  private readonly reservations = new Gatherer<Asked, Reserved>({
+  private readonly reservations = new Gatherer<ReserveCall, Reserved>({
     most: MOST_IN_ONE_STATEMENT,
     patienceMs: PATIENCE_MS,
     work: (asked) => this.reserveAll(asked),
@@ -171,7 +164,7 @@ export class SqlExpiringStore extends ExpiringStore {
     await this.sweeping;
   }
 
-  private async reserveAll(asked: Asked[]): Promise<Reserved[]> {
+  private async reserveAll(asked: ReserveCall[]): Promise<Reserved[]> {
     const rows = await this.run<Reserved>(RESERVE, [
       asked.map(({ key }) => key),
       asked.map(({ value }) => value),
