@@ -6,6 +6,7 @@ import { ensureServerBinaries, startLocalIssuer } from '@countersign/testing';
 import type { Row } from './figures';
 import { judge } from './goals';
 import { parseOptions, USAGE, type Options, type PartName } from './options';
+import { measureCounts } from './parts/counts';
 import { measureDecisions } from './parts/decisions';
 import { measureExchanges } from './parts/exchanges';
 import { measureFloors } from './parts/floors';
@@ -19,6 +20,7 @@ import { printGoals, printTable, type Paint } from './table';
 // `npm run bench`: docs/performance.md#one-exchange.
 
 const MEASURES: Record<PartName, (bench: Bench) => Promise<Row[]>> = {
+  counts: measureCounts,
   floors: measureFloors,
   peer: measurePeer,
   us: measureExchanges,

@@ -6,6 +6,7 @@ import { temporaryFolder } from './temporary-folder';
 import type { OwnTarget } from './target';
 
 export interface FourProcesses extends OwnTarget {
+  stack: Stack;
   url: string;
   /** Every replica of the exchange. */
   urls: string[];
@@ -17,9 +18,10 @@ export interface FourProcesses extends OwnTarget {
 export async function startFourProcesses(
   issuer: LocalIssuer,
   documents: BenchDocuments,
-  replicas: { exchange: number } = { exchange: 1 },
+  { exchange = 1, env = {} }: { exchange?: number; env?: Record<string, string> } = {},
 ): Promise<FourProcesses> {
-  const stack = await startStack({ dataDir: await temporaryFolder(), replicas, env: profiling() });
+  const dataDir = await temporaryFolder();
+  const stack = await startStack({ dataDir, replicas: { exchange }, env: { ...profiling(), ...env } });
   const target = describe(stack);
   try {
     await applyDocuments(target, issuer, documents);
@@ -36,6 +38,7 @@ function describe(stack: Stack): FourProcesses {
   const [audit] = stack.replicasOf('audit');
   return {
     name: 'four processes',
+    stack,
     url,
     urls,
     adminUrl: stack.url,

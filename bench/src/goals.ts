@@ -26,7 +26,26 @@ const WRITING = { ...USUAL, audit: undefined };
 const ONE = { ...USUAL, concurrency: 1 };
 const exchange = 'four processes, concurrency 32';
 
+/** Of counts a part more than what was counted, so that an accident is seen; those at 32 depend on who meets whom. */
+const COUNTS: readonly [what: string, concurrency: number, most: number][] = [
+  ['messages to NATS', 1, 5],
+  ['messages to NATS', 32, 1],
+  ['reads of Redis', 1, 1.2],
+  ['reads of Redis', 32, 0.5],
+  ['KB allocated by exchange', 32, 120],
+  ['KB allocated by policy', 32, 50],
+  ['KB allocated by audit', 32, 80],
+];
+
 export const GOALS: readonly Goal[] = [
+  ...COUNTS.map(([what, concurrency, most]) => ({
+    part: 'counts',
+    what,
+    name: `${what} for one exchange, concurrency ${concurrency}`,
+    where: { concurrency },
+    figure: 'each',
+    most,
+  })),
   { ...FOUR, name: `${exchange}: to the peer`, where: ALONE, figure: 'toPeer', least: 1.6 },
   { ...FOUR, name: `${exchange}: to the floor`, where: ALONE, figure: 'toFloor', least: 0.8 },
   { ...FOUR, name: `${exchange}: µs of CPU`, where: ALONE, figure: 'cpuMicros', most: 220 },

@@ -1,6 +1,6 @@
 import { parseArgs } from 'node:util';
 
-export const PARTS = ['floors', 'peer', 'us', 'decisions', 'start', 'scale', 'memory'] as const;
+export const PARTS = ['counts', 'floors', 'peer', 'us', 'decisions', 'start', 'scale', 'memory'] as const;
 export type PartName = (typeof PARTS)[number];
 
 export interface Options {

@@ -15,6 +15,7 @@ const HEADINGS: Record<string, string> = {
   toBareHttp: '× bare http',
   memoryMb: 'MB',
   cpuSeconds: 's of CPU',
+  each: 'for one',
 };
 
 /** Three digits are what two noisy cores can tell apart. */

@@ -20,10 +20,16 @@ let folder: string;
 beforeAll(async () => void (folder = await mkdtemp(join(tmpdir(), 'bench-'))));
 afterAll(() => rm(folder, { recursive: true, force: true }));
 
-async function bench(...args: string[]): Promise<{ stdout: string; rows: Row[] }> {
+interface Goal {
+  name: string;
+  measured: number;
+  met: boolean;
+}
+
+async function bench(...args: string[]): Promise<{ stdout: string; rows: Row[]; goals: Goal[] }> {
   const json = join(folder, 'bench.json');
   const { stdout } = await promisify(execFile)(process.execPath, [PROGRAM, ...args, '--json', json]);
-  return { stdout, rows: JSON.parse(await readFile(json, 'utf8')).rows };
+  return { stdout, ...JSON.parse(await readFile(json, 'utf8')) };
 }
 
 const figuresOf = (rows: Row[], part: string, what: string): string[] =>
@@ -39,6 +45,20 @@ test('a run says what a request costs, bare, at the peer and at each server, as 
   expect(rows.filter(({ figures }) => (figures['failed'] ?? 0) > 0)).toEqual([]);
   expect(stdout).toMatch(/^oidc-provider +32 +1 +[\d,.]+/m);
   expect(stdout).not.toMatch(/\u001b/);
+});
+
+test('an exchange costs no more messages, round trips and memory than it should, whatever the machine', async () => {
+  const { goals } = await bench('counts');
+  expect(goals.map(({ name }) => name)).toEqual([
+    'messages to NATS for one exchange, concurrency 1',
+    'messages to NATS for one exchange, concurrency 32',
+    'reads of Redis for one exchange, concurrency 1',
+    'reads of Redis for one exchange, concurrency 32',
+    'KB allocated by exchange for one exchange, concurrency 32',
+    'KB allocated by policy for one exchange, concurrency 32',
+    'KB allocated by audit for one exchange, concurrency 32',
+  ]);
+  expect(goals.filter(({ met }) => !met)).toEqual([]);
 });
 
 if (isSoak) {

@@ -14,21 +14,27 @@ export const repository = resolve(__dirname, '../../..');
 export const deployFolder = join(repository, 'deploy');
 const nothing = async (): Promise<void> => undefined;
 
+export interface StackNats extends TestServer {
+  /** Answers GET /varz and the like. */
+  monitorUrl: string;
+}
+
 /** nats-server with the users and permissions of deploy/nats/nats.conf. */
-export async function startStackNats(folder: string, secrets: StackSecrets): Promise<TestServer> {
-  const port = await freePort();
+export async function startStackNats(folder: string, secrets: StackSecrets): Promise<StackNats> {
+  const [port, monitor] = [await freePort(), `127.0.0.1:${await freePort()}`];
   await mkdir(folder, { recursive: true });
   await copyFile(join(deployFolder, 'nats/nats.conf'), join(folder, 'nats.conf'));
   await writeFile(join(folder, 'jetstream-durable.conf'), await durability());
   const lines = [
     'CS_SERVER_NAME: "countersign"',
     `CS_LISTEN: "127.0.0.1:${port}"`,
-    `CS_MONITOR: "127.0.0.1:${await freePort()}"`,
+    `CS_MONITOR: "${monitor}"`,
     `CS_STORE_DIR: "${join(folder, 'store')}"`,
     ...NATS_USERS.map((user) => `CS_PASSWORD_${user.toUpperCase()}: "${secrets.nats[user]}"`),
   ];
   await writeSecret(folder, 'server.conf', lines.join('\n'));
-  return runNats(join(folder, 'nats.conf'), port, nothing);
+  const server = await runNats(join(folder, 'nats.conf'), port, nothing);
+  return Object.assign(server, { monitorUrl: `http://${monitor}` });
 }
 
 /** What the server's version understands of jetstream-durable.conf: 2.9 has no sync_interval. */

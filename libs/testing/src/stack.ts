@@ -12,7 +12,7 @@ import {
   type RedisUser,
   type StackSecrets,
 } from './stack-secrets';
-import { databaseUrl, startStackNats, startStackPostgres, startStackRedis } from './stack-servers';
+import { databaseUrl, startStackNats, startStackPostgres, startStackRedis, type StackNats } from './stack-servers';
 import { SERVICE_NAMES, startStackService, waitUntilOk, type ServiceName, type StackService } from './stack-service';
 
 export interface StackOptions {
@@ -32,7 +32,7 @@ export interface Stack {
   url: string;
   adminToken: string;
   services: StackService[];
-  nats: TestServer;
+  nats: StackNats;
   redis: TestServer;
   /** `url` is the superuser's, of the database `postgres`. */
   postgres: TestServer;
@@ -46,7 +46,7 @@ export interface Stack {
 }
 
 interface Servers {
-  nats: TestServer;
+  nats: StackNats;
   redis: TestServer;
   postgres: TestServer;
 }
@@ -110,7 +110,7 @@ async function emptyFolder(dataDir: string): Promise<void> {
 }
 
 async function startServers(dataDir: string, secrets: StackSecrets, stops: Stop[]): Promise<Servers> {
-  const keep = async (starting: Promise<TestServer>): Promise<TestServer> => {
+  const keep = async <Server extends TestServer>(starting: Promise<Server>): Promise<Server> => {
     const server = await starting;
     stops.push(() => server.stop());
     return server;
@@ -120,11 +120,13 @@ async function startServers(dataDir: string, secrets: StackSecrets, stops: Stop[
     keep(startStackRedis(join(dataDir, 'redis'), secrets)),
     keep(startStackPostgres(secrets)),
   ]);
-  return { nats, redis, postgres } as Servers;
+  return { nats, redis, postgres };
 }
 
 /** Like Promise.all, but rejects only when nothing is under way any more, so that everything started can be stopped. */
-async function settled<T>(promises: Promise<T>[]): Promise<T[]> {
+async function settled<T extends readonly unknown[] | []>(
+  promises: T,
+): Promise<{ -readonly [P in keyof T]: Awaited<T[P]> }> {
   await Promise.allSettled(promises);
   return Promise.all(promises);
 }

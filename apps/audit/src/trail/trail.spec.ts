@@ -1,5 +1,6 @@
 import { startPostgres, type TestServer } from '@countersign/testing';
 import { generateSigningKey, signAccessToken, type AccessTokenClaims } from '@countersign/tokens';
+import type { AuditDatabase } from '../database';
 import { PUBLIC_URL, exchangeEvent, startAudit, until, type AuditUnderTest } from '../audit.fixture';
 
 let server: TestServer;
@@ -18,6 +19,25 @@ interface Row {
   event_id: string;
 }
 const trail = (): Promise<Row[]> => audit.rows<Row>('SELECT sequence, event_id FROM audit.event ORDER BY sequence');
+/** The statements of each transaction from now on, without those that begin and end it. */
+function statementsOfTransactions(database: AuditDatabase): string[][] {
+  const found: string[][] = [];
+  const transaction = database.transaction.bind(database);
+  jest.spyOn(database, 'transaction').mockImplementation((work, limit) =>
+    transaction(async (manager) => {
+      const client = (await manager.queryRunner?.connect()) as { query(sql: string | { text: string }): unknown };
+      const asked = jest.spyOn(client, 'query');
+      try {
+        return await work(manager);
+      } finally {
+        found.push(asked.mock.calls.map(([sql]) => (typeof sql === 'string' ? sql : sql.text)));
+        asked.mockRestore();
+      }
+    }, limit),
+  );
+  return found;
+}
+
 const stored = (count: number): Promise<Row[]> =>
   until(`${count} events`, async () => {
     const rows = await trail();
@@ -41,6 +61,18 @@ describe('the trail', () => {
     expect((await trail()).map(({ sequence }) => Number(sequence))).toEqual(
       Array.from({ length: events.length + 1 }, (_, index) => index + 1),
     );
+  });
+
+  test('costs at most seven statements a batch between BEGIN and COMMIT, whatever its size', async () => {
+    const batches = statementsOfTransactions(audit.database);
+    await audit.stream.append('audit', exchangeEvent());
+    await stored(1);
+    await Promise.all(Array.from({ length: 100 }, () => audit.stream.append('audit', exchangeEvent())));
+    await stored(101);
+    const writing = batches.filter((statements) => statements.some((sql) => sql.includes('INTO audit.event ')));
+    expect(Math.max(...writing.map(({ length }) => length))).toBeLessThanOrEqual(7);
+    // One hundred that came at once may be taken in a few steps.
+    expect(writing.length).toBeLessThan(20);
   });
 
   test('takes both streams, and an event that is in both only once', async () => {
