@@ -1,10 +1,11 @@
 import { compilePolicy, type CompiledPolicy } from './compile-policy';
-import { compileRole, type CompiledRole } from './compile-role';
+import { compileRole, type CompiledRole, type CompiledRoleResult } from './compile-role';
 import type { ConditionProblem } from './conditions';
 import type { EngineError } from './decisions';
-import type { CountersignDocument, JwtIssuerDocument, Platform, RoleDocument } from './documents';
-import { buildRoleIndex, type RoleIndex } from './role-index';
+import type { CountersignDocument, JwtIssuerDocument, Platform, PolicyDocument, RoleDocument } from './documents';
+import { indexRoles, type RoleIndex } from './role-index';
 import { noPins, type RepositoryPins } from './shorthand/repository-pins';
+import { atOnce, eachInSteps, type Steps } from './steps';
 
 export interface CompiledIssuer {
   readonly name: string;
@@ -29,7 +30,16 @@ export interface Snapshot {
   readonly pins: RepositoryPins;
   /** Documents, or parts of them, that are left out. */
   readonly errors: readonly EngineError[];
+  /** What each document became by itself, for the snapshot after this one. */
+  readonly compiled: CompiledDocuments;
 }
+
+interface CompiledDocuments {
+  readonly policies: ReadonlyMap<PolicyDocument, CompiledPolicyResult>;
+  readonly roles: ReadonlyMap<RoleDocument, CompiledRoleResult>;
+}
+
+type CompiledPolicyResult = ReturnType<typeof compilePolicy>;
 
 export interface SnapshotInput {
   documents: readonly CountersignDocument[];
@@ -38,30 +48,35 @@ export interface SnapshotInput {
   revision: number;
   /** What is known of repositories by their ids; looked at in each decision. */
   pins?: RepositoryPins;
+  /** A snapshot of which much is the same: what is the same object among its documents is not compiled again. */
+  before?: Snapshot | undefined;
 }
 
 /** Compiles stored documents once, for many decisions. A bad one is left out and reported; the rest works. */
-export function compileSnapshot({ documents, publicUrl, revision, pins = noPins }: SnapshotInput): Snapshot {
+export const compileSnapshot = (input: SnapshotInput): Snapshot => atOnce(compileInSteps(input));
+
+/** The same, a millisecond at a time: many documents take seconds. */
+export function* compileInSteps(input: SnapshotInput): Steps<Snapshot> {
+  const { documents, publicUrl, revision, pins = noPins } = input;
+  const before = input.before?.publicUrl === publicUrl && input.before.pins === pins ? input.before : undefined;
   const errors: EngineError[] = [];
-  const unique = withoutRepeats(documents, errors);
-  const policies = compilePolicies(unique, errors);
-  const { roles, disabledRoles } = compileRoles(unique, { publicUrl, policies, pins }, errors);
+  const { issuers, policies, roles } = yield* sortOut(documents, errors);
+  const ofPolicies = yield* compilePolicies(policies, before, errors);
+  const ofRoles = yield* compileRoles(roles, { publicUrl, policies: ofPolicies.byName, pins, before }, errors);
   return Object.freeze({
     revision,
     publicUrl,
-    issuers: compileIssuers(unique, errors),
-    policies,
-    roles: byName(roles),
-    disabledRoles: byName(disabledRoles),
-    rolesByIssuer: buildRoleIndex(roles, 'jwt:iss'),
-    rolesBySubjectType: buildRoleIndex(roles, 'subject:type'),
+    issuers: compileIssuers(issuers, errors),
+    policies: ofPolicies.byName,
+    roles: ofRoles.enabled,
+    disabledRoles: ofRoles.disabled,
+    rolesByIssuer: yield* indexRoles(ofRoles.enabled, 'jwt:iss', before?.rolesByIssuer),
+    rolesBySubjectType: yield* indexRoles(ofRoles.enabled, 'subject:type', before?.rolesBySubjectType),
     pins,
     errors: Object.freeze(errors),
+    compiled: { policies: ofPolicies.compiled, roles: ofRoles.compiled },
   });
 }
-
-const byName = (roles: readonly CompiledRole[]): Map<string, CompiledRole> =>
-  new Map(roles.map((role) => [role.name, role]));
 
 const report = ({ kind, name }: CountersignDocument, problem: ConditionProblem): EngineError => ({
   kind,
@@ -71,25 +86,38 @@ const report = ({ kind, name }: CountersignDocument, problem: ConditionProblem):
 
 const unreadable = { path: '', code: 'invalid_document', message: 'cannot be read; left out' };
 
-/** Stored text may be anything: a document that cannot even be addressed is reported and dropped. */
-function withoutRepeats(documents: readonly CountersignDocument[], errors: EngineError[]): CountersignDocument[] {
-  const seen = new Set<string>();
-  return documents.filter((document: CountersignDocument | null) => {
-    if (typeof document?.name !== 'string' || typeof document.kind !== 'string') {
-      errors.push({ kind: '', name: '', ...unreadable });
-      return false;
-    }
-    const id = `${document.kind}/${document.name}`;
-    if (seen.has(id)) errors.push(report(document, { path: '', code: 'duplicate_document', message: 'left out' }));
-    return !seen.has(id) && Boolean(seen.add(id));
-  });
+interface SortedOut {
+  issuers: JwtIssuerDocument[];
+  policies: PolicyDocument[];
+  roles: RoleDocument[];
 }
 
-function compileIssuers(documents: readonly CountersignDocument[], errors: EngineError[]) {
+/** Stored text may be anything: a document that cannot even be addressed is reported and dropped. */
+function* sortOut(documents: readonly CountersignDocument[], errors: EngineError[]): Steps<SortedOut> {
+  const sorted: SortedOut = { issuers: [], policies: [], roles: [] };
+  const seen = new Map<string, Set<string>>();
+  yield* eachInSteps(documents, (document: CountersignDocument | null) => {
+    if (typeof document?.name !== 'string' || typeof document.kind !== 'string') {
+      errors.push({ kind: '', name: '', ...unreadable });
+    } else if (isRepeated(document, seen)) {
+      errors.push(report(document, { path: '', code: 'duplicate_document', message: 'left out' }));
+    } else if (document.kind === 'JwtIssuer') sorted.issuers.push(document);
+    else if (document.kind === 'Policy') sorted.policies.push(document);
+    else if (document.kind === 'Role') sorted.roles.push(document);
+  });
+  return sorted;
+}
+
+function isRepeated({ kind, name }: CountersignDocument, seen: Map<string, Set<string>>): boolean {
+  const names = seen.get(kind) ?? new Set<string>();
+  if (names.size === 0) seen.set(kind, names);
+  return names.has(name) || !names.add(name);
+}
+
+function compileIssuers(documents: readonly JwtIssuerDocument[], errors: EngineError[]) {
   const issuers = new Map<string, CompiledIssuer>();
   const known = new Set<string>();
   for (const document of documents) {
-    if (document.kind !== 'JwtIssuer') continue;
     const problem = issuerProblem(document, known);
     if (problem) errors.push(report(document, problem));
     else if (!document.spec.disabled) {
@@ -106,51 +134,61 @@ function issuerProblem({ spec }: JwtIssuerDocument, known: ReadonlySet<string>):
   return { path: '/spec/iss', code: 'duplicate_issuer', message: 'another JwtIssuer has this iss; left out' };
 }
 
-function compilePolicies(documents: readonly CountersignDocument[], errors: EngineError[]) {
-  const policies = new Map<string, CompiledPolicy>();
-  for (const document of documents) {
-    if (document.kind !== 'Policy') continue;
-    const { policy, problems } = compilePolicy(document.name, document.spec);
-    policies.set(document.name, policy);
-    errors.push(...problems.map((problem) => report(document, problem)));
-  }
-  return policies;
+function* compilePolicies(documents: readonly PolicyDocument[], before: Snapshot | undefined, errors: EngineError[]) {
+  const byName = new Map<string, CompiledPolicy>();
+  const compiled = new Map<PolicyDocument, CompiledPolicyResult>();
+  yield* eachInSteps(documents, (document) => {
+    const { name, spec } = document;
+    const result = before?.compiled.policies.get(document) ?? compilePolicy(name, spec);
+    compiled.set(document, result);
+    byName.set(name, result.policy);
+    errors.push(...result.problems.map((problem) => report(document, problem)));
+  });
+  return { byName, compiled };
 }
 
 interface RoleSurroundings {
   publicUrl: string;
   policies: ReadonlyMap<string, CompiledPolicy>;
   pins: RepositoryPins;
+  before: Snapshot | undefined;
 }
 
-function compileRoles(
-  documents: readonly CountersignDocument[],
-  surroundings: RoleSurroundings,
-  errors: EngineError[],
-): { roles: CompiledRole[]; disabledRoles: CompiledRole[] } {
-  const roles: CompiledRole[] = [];
-  const disabledRoles: CompiledRole[] = [];
-  for (const document of documents) {
-    if (document.kind !== 'Role') continue;
-    const result = tryCompileRole(document, surroundings);
+function* compileRoles(documents: readonly RoleDocument[], surroundings: RoleSurroundings, errors: EngineError[]) {
+  const enabled = new Map<string, CompiledRole>();
+  const disabled = new Map<string, CompiledRole>();
+  const compiled = new Map<RoleDocument, CompiledRoleResult>();
+  yield* eachInSteps(documents, (document) => {
+    const alone = surroundings.before?.compiled.roles.get(document) ?? tryCompileRole(document, surroundings);
+    compiled.set(document, alone);
+    const result = withPolicies(document, alone, surroundings.policies);
     if (!result.ok) errors.push(...result.problems.map((problem) => report(document, problem)));
-    else (document.spec.disabled ? disabledRoles : roles).push(result.role);
-  }
-  return { roles, disabledRoles };
+    else (document.spec.disabled ? disabled : enabled).set(document.name, result.role);
+  });
+  return { enabled, disabled, compiled };
 }
 
-function tryCompileRole(document: RoleDocument, { publicUrl, policies, pins }: RoleSurroundings) {
+function tryCompileRole({ name, spec }: RoleDocument, { publicUrl, pins }: RoleSurroundings): CompiledRoleResult {
   try {
-    const missing = document.spec.policy.flatMap((name, index) =>
-      policies.has(name) ? [] : [missingPolicy(name, index)],
-    );
-    return missing.length > 0
-      ? { ok: false as const, problems: missing }
-      : compileRole(document.name, document.spec, publicUrl, pins);
+    return Array.isArray(spec.policy)
+      ? compileRole(name, spec, publicUrl, pins)
+      : { ok: false, problems: [unreadable] };
   } catch {
     // Only a document that does not have the shape of its type gets here: fields that are absent or of another type.
-    return { ok: false as const, problems: [unreadable] };
+    return { ok: false, problems: [unreadable] };
   }
+}
+
+/** Policies come and go without the roles that name them. */
+function withPolicies(
+  { spec }: RoleDocument,
+  alone: CompiledRoleResult,
+  policies: ReadonlyMap<string, CompiledPolicy>,
+): CompiledRoleResult {
+  const names: unknown = (spec as Partial<RoleDocument['spec']> | null)?.policy;
+  if (!Array.isArray(names) || names.every((name: string) => policies.has(name))) return alone;
+  const missing = names.flatMap((name: string, index) => (policies.has(name) ? [] : [missingPolicy(name, index)]));
+  return { ok: false, problems: missing };
 }
 
 const missingPolicy = (name: string, index: number): ConditionProblem => ({

@@ -2,7 +2,7 @@ export { isAddressRange } from './addresses';
 export { parseKey } from './attributes';
 export { checkPattern } from './compile-policy';
 export { compileCondition, escapePointer, jsonPointer, type Check, type CompiledCondition } from './conditions';
-export { compileSnapshot, type Snapshot, type SnapshotInput } from './compile-snapshot';
+export { compileInSteps, compileSnapshot, type Snapshot, type SnapshotInput } from './compile-snapshot';
 export { decideExchange } from './decide-exchange';
 export { decideVouchedSubject } from './decide-vouched-subject';
 export {
@@ -80,4 +80,5 @@ export type {
 export { runPolicyTest } from './policy-test/run-policy-test';
 export { rolesThatLet, type SeenIdentity } from './who-can/identity-reach';
 export { whoCan, type PossibleDenial, type ReachingRole } from './who-can/who-can';
+export { eachInSteps, type Steps } from './steps';
 export { lintRules } from './lint/lint-rules';

@@ -5,7 +5,8 @@ import { decideVouchedSubject } from './decide-vouched-subject';
 import type { ExchangeRequest } from './decisions';
 import type { Condition, CountersignDocument, RepositoryPrincipal, RoleSpec } from './documents';
 import { roleMatches } from './match-roles';
-import { buildRoleIndex } from './role-index';
+import { indexRoles } from './role-index';
+import { atOnce } from './steps';
 import { GITHUB as iss, githubIssuer as issuer, openPolicy as policy, roleSpec } from './documents.fixture';
 
 const publicUrl = 'https://sts.example.com';
@@ -158,7 +159,7 @@ describe('the index never loses a role that matches', () => {
 
   test('it offers every role of 300 that a scan of all of them finds, for 500 tokens', () => {
     const roles = Array.from({ length: 300 }, (_, n) => compiled(`r${n}`, randomCondition()));
-    const index = buildRoleIndex(roles, 'jwt:iss');
+    const index = atOnce(indexRoles(new Map(roles.map((item) => [item.name, item])), 'jwt:iss'));
     let matches = 0;
     for (let n = 0; n < 500; n += 1) {
       const claims = JSON.parse(JSON.stringify(randomClaims())) as Record<string, unknown>;

@@ -1,6 +1,7 @@
 import { resolveKey, type AttributeKey, type Attributes } from './attributes';
 import type { Check } from './conditions';
 import { isPin, type CompiledRole } from './compile-role';
+import { eachInSteps, type Steps } from './steps';
 
 /** What a role can be found by: a value one of its keys must have, or must start with. */
 interface Handle {
@@ -20,7 +21,14 @@ interface Bucket {
   lookups: readonly { lookup: Lookup; prefixLengths: readonly number[] }[];
   /** Roles that name nothing to find them by. */
   rest: readonly CompiledRole[];
-  readsGroups: boolean;
+  /** Roles that ask for `jwt:groups`. */
+  groupReaders: readonly CompiledRole[];
+}
+
+/** Roles under the values of one pin. */
+interface FiledRoles {
+  roles: ReadonlySet<CompiledRole>;
+  buckets: ReadonlyMap<string, Bucket>;
 }
 
 export interface RoleIndex {
@@ -28,35 +36,77 @@ export interface RoleIndex {
   candidates(pin: string, attributes: Attributes): CompiledRole[];
   /** Whether a role under this pin asks for `jwt:groups`. */
   readsGroups(pin: string): boolean;
+  /** Most of the roles, as they were when all were filed together; those that came later lie beside them. */
+  readonly filed: FiledRoles;
 }
+
+type PinKey = 'jwt:iss' | 'subject:type';
+
+/** Of the roles filed together, how many may have come or gone until all are filed again: one in so many. */
+const REFILED_AT = 8;
 
 /**
  * Indexes roles by the values of one pin (`jwt:iss` or `subject:type`), and under it by the literal that the
- * fewest roles share, so that a decision looks at the few roles that can match and never at all of them.
+ * fewest roles share, so that a decision looks at the few roles that can match and never at all of them. With the
+ * index `before`, only roles that are not in that one are filed.
  */
-export function buildRoleIndex(roles: readonly CompiledRole[], pin: 'jwt:iss' | 'subject:type'): RoleIndex {
-  const grouped = new Map<string, CompiledRole[]>();
-  for (const role of roles) {
-    const values = pin === 'jwt:iss' ? role.issuers : role.subjectTypes;
-    for (const value of eachOnce(values)) append(grouped, value, role);
-  }
-  const buckets = new Map([...grouped].map(([value, members]) => [value, buildBucket(members, pin)]));
+export function* indexRoles(
+  roles: ReadonlyMap<string, CompiledRole>,
+  pin: PinKey,
+  before?: RoleIndex,
+): Steps<RoleIndex> {
+  const pinned: CompiledRole[] = [];
+  yield* eachInSteps(roles.values(), (role) => void (pinsOf(role, pin).length > 0 && pinned.push(role)));
+  if (!before) return layered(yield* fileRoles(pinned, pin), nothingFiled, roles);
+  const { filed } = before;
+  const fresh: CompiledRole[] = [];
+  yield* eachInSteps(pinned, (role) => void (filed.roles.has(role) || fresh.push(role)));
+  const gone = filed.roles.size - (pinned.length - fresh.length);
+  if ((fresh.length + gone) * REFILED_AT > filed.roles.size) return yield* indexRoles(roles, pin);
+  return layered(filed, yield* fileRoles(fresh, pin), roles);
+}
+
+const nothingFiled: FiledRoles = { roles: new Set(), buckets: new Map() };
+
+/** Of what was filed, only roles that are still the same count. */
+function layered(filed: FiledRoles, later: FiledRoles, current: ReadonlyMap<string, CompiledRole>): RoleIndex {
+  const isCurrent = (role: CompiledRole): boolean => current.get(role.name) === role;
   return {
-    candidates: (value, attributes) => findCandidates(buckets.get(value), attributes),
-    readsGroups: (value) => buckets.get(value)?.readsGroups ?? false,
+    filed,
+    candidates: (pin, attributes) => [
+      ...findCandidates(filed.buckets.get(pin), attributes).filter(isCurrent),
+      ...findCandidates(later.buckets.get(pin), attributes),
+    ],
+    readsGroups: (pin) => [filed, later].some(({ buckets }) => buckets.get(pin)?.groupReaders.some(isCurrent) ?? false),
   };
 }
 
-function buildBucket(roles: readonly CompiledRole[], pin: string): Bucket {
-  const counts = countHandles(roles, pin);
+const pinsOf = (role: CompiledRole, pin: PinKey): readonly string[] =>
+  pin === 'jwt:iss' ? role.issuers : role.subjectTypes;
+
+function* fileRoles(roles: readonly CompiledRole[], pin: PinKey): Steps<FiledRoles> {
+  const grouped = new Map<string, CompiledRole[]>();
+  yield* eachInSteps(roles, (role) => {
+    for (const value of eachOnce(pinsOf(role, pin))) append(grouped, value, role);
+  });
+  const buckets = new Map<string, Bucket>();
+  for (const [value, members] of grouped) {
+    buckets.set(value, yield* buildBucket(members, pin));
+    yield;
+  }
+  return { roles: new Set(roles), buckets };
+}
+
+function* buildBucket(roles: readonly CompiledRole[], pin: PinKey): Steps<Bucket> {
+  const counts = yield* countHandles(roles, pin);
   const lookups = new Map<string, Lookup>();
   const rest: CompiledRole[] = [];
-  for (const role of roles) {
+  yield* eachInSteps(roles, (role) => {
     const best = mostSelective(handlesOf(role, pin), counts);
     if (best) enter(lookups, best, role);
     else rest.push(role);
-  }
-  return { lookups: [...lookups.values()].map(withLengths), rest, readsGroups: roles.some(readsGroups) };
+  });
+  return { lookups: [...lookups.values()].map(withLengths), rest, groupReaders: roles.filter(readsGroups) };
 }
 
 /** By kind and key, then by value: how many roles can be found by it. */
@@ -65,11 +115,11 @@ type Counts = ReadonlyMap<string, ReadonlyMap<string, number>>;
 const countKey = ({ kind, key }: Handle): string => `${kind} ${key}`;
 
 /** The handles themselves are not kept: among many roles they would take more memory than the index. */
-function countHandles(roles: readonly CompiledRole[], pin: string): Counts {
+function* countHandles(roles: readonly CompiledRole[], pin: PinKey): Steps<Counts> {
   const counts = new Map<string, Map<string, number>>();
-  for (const role of roles) {
+  yield* eachInSteps(roles, (role) => {
     for (const handle of handlesOf(role, pin)) countHandle(counts, handle);
-  }
+  });
   return counts;
 }
 
@@ -88,7 +138,7 @@ function append<K>(map: Map<K, CompiledRole[]>, key: K, role: CompiledRole): voi
   else map.set(key, [role]);
 }
 
-const handlesOf = (role: CompiledRole, pin: string): Handle[] =>
+const handlesOf = (role: CompiledRole, pin: PinKey): Handle[] =>
   role.checks.filter((check) => check.key !== pin).flatMap((check) => handleOf(check) ?? []);
 
 /** Only checks that fail on a missing value are handles; what depends on the request itself is none. */
