@@ -1,5 +1,6 @@
 import { Module } from '@nestjs/common';
 import { DeliveriesController } from './deliveries/deliveries.controller';
+import { DeliveryOutcomes } from './deliveries/delivery-outcomes';
 import { DeliveryQueue } from './deliveries/delivery-queue';
 import { DeliveryReader } from './deliveries/delivery-reader';
 import { DeliverySender } from './deliveries/delivery-sender';
@@ -54,6 +55,7 @@ import { WebhooksController } from './webhooks/webhooks.controller';
     EndpointCheck,
     EndpointStore,
     EndpointEvents,
+    DeliveryOutcomes,
     DeliveryQueue,
     DeliveryReader,
     DeliverySender,

@@ -1,5 +1,5 @@
 import type { DeliveredEvent } from '@countersign/contracts';
-import { Clock, SealError } from '@countersign/platform';
+import { Clock, Metrics, SealError } from '@countersign/platform';
 import { SafeHttp, SafeHttpError } from '@countersign/safe-http';
 import {
   nextDeliveryState,
@@ -10,10 +10,10 @@ import {
 } from '@countersign/webhooks';
 import { Injectable, Optional } from '@nestjs/common';
 import { AuditConfig } from '../config';
-import { recordedEvent } from '../trail/recorded-event';
 import { EndpointStore } from '../webhooks/endpoint-store';
 import { deliveredEvent } from './delivered-event';
-import type { AttemptRecord, LeasedDelivery } from './delivery-queue';
+import type { AttemptRecord } from './delivery-outcomes';
+import type { LeasedDelivery } from './delivery-queue';
 import { DeliverySettings } from './delivery-settings';
 
 interface Answer {
@@ -29,13 +29,19 @@ interface Message {
 /** Makes one attempt: a signed POST whose body and id are the same every time. */
 @Injectable()
 export class DeliverySender {
+  private readonly attempts;
+
   constructor(
     private readonly http: SafeHttp,
     private readonly endpoints: EndpointStore,
     private readonly clock: Clock,
     private readonly config: AuditConfig,
+    metrics: Metrics,
     @Optional() private readonly settings: DeliverySettings = new DeliverySettings(),
-  ) {}
+  ) {
+    const help = 'Delivery attempts by what came of them';
+    this.attempts = metrics.counter('countersign_webhook_attempts_total', help, ['result']);
+  }
 
   /** Never throws: a failure is an outcome too. */
   async send(delivery: LeasedDelivery): Promise<{ attempt: AttemptRecord; state: DeliveryState }> {
@@ -50,6 +56,7 @@ export class DeliverySender {
       random: this.settings.random(),
       delays: this.settings.delays,
     });
+    this.attempts.inc({ result: state.kind });
     const attempt = {
       at: new Date(startedAt).toISOString(),
       responseStatus: 'status' in outcome ? outcome.status : null,
@@ -98,9 +105,9 @@ export class DeliverySender {
   }
 }
 
-function bodyOf({ event, sequence, endpointSequence, chainHead }: LeasedDelivery): DeliveredEvent {
+function bodyOf({ event, endpointSequence, chainHead }: LeasedDelivery): DeliveredEvent {
   const link = endpointSequence === null || chainHead === null ? null : { endpointSequence, chainHead };
-  return deliveredEvent(recordedEvent(event, sequence), link);
+  return deliveredEvent(event, link);
 }
 
 /** The class only: messages may name what the receiver's network looks like from inside. */

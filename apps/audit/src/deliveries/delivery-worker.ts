@@ -1,35 +1,37 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import { Clock, Logger, Metrics } from '@countersign/platform';
+import { Clock, Logger } from '@countersign/platform';
 import { Injectable, Optional, type BeforeApplicationShutdown, type OnApplicationBootstrap } from '@nestjs/common';
-import { countBy, DeliveryPace } from './delivery-pace';
+import { DeliveryOutcomes } from './delivery-outcomes';
 import { DeliveryQueue, type LeasedDelivery } from './delivery-queue';
 import { DeliverySender } from './delivery-sender';
 import { DeliverySettings } from './delivery-settings';
+import { EndpointLanes, type EndpointLane } from './endpoint-lane';
 
-const LOOK_APART_MS = 10;
+/** What becomes due meanwhile is leased together. */
+const LOOK_APART_MS = 50;
 
 /** Sends what is due: many at once, few to one endpoint, each at least once. */
 @Injectable()
 export class DeliveryWorker implements OnApplicationBootstrap, BeforeApplicationShutdown {
-  private readonly running = new Map<Promise<void>, string>();
-  private readonly pace = new DeliveryPace();
-  private readonly attempts;
+  private readonly lanes: EndpointLanes;
+  /** Attempts until they are recorded. */
+  private readonly running = new Set<Promise<void>>();
   private stopping = false;
   private looking: Promise<void> = Promise.resolve();
   private lookAgain = (): void => undefined;
   private isWoken = false;
+  /** More was due than this process takes at once. */
+  private isFull = false;
 
   constructor(
     private readonly queue: DeliveryQueue,
     private readonly sender: DeliverySender,
+    private readonly outcomes: DeliveryOutcomes,
     private readonly logger: Logger,
-    metrics: Metrics,
     private readonly clock: Clock,
     @Optional() private readonly settings: DeliverySettings = new DeliverySettings(),
   ) {
-    this.attempts = metrics.counter('countersign_webhook_attempts_total', 'Delivery attempts by what came of them', [
-      'result',
-    ]);
+    this.lanes = new EndpointLanes(settings.maxAttemptsPerEndpoint);
   }
 
   onApplicationBootstrap(): void {
@@ -46,30 +48,32 @@ export class DeliveryWorker implements OnApplicationBootstrap, BeforeApplication
     this.stopping = true;
     this.wake();
     await this.looking;
-    await within(this.settings.stopMs, Promise.all(this.running.keys()));
+    await this.giveBack(this.lanes.clear());
+    await within(this.settings.stopMs, Promise.all(this.running));
   }
 
   private async look(): Promise<void> {
     while (!this.stopping) {
       this.isWoken = false;
+      const apart = delay(LOOK_APART_MS);
       const taken = await this.take();
-      for (const delivery of taken) this.start(delivery);
+      for (const delivery of taken) this.lanes.of(delivery.webhookId).add(delivery);
+      for (const { webhookId } of taken) this.fill(this.lanes.of(webhookId));
       if (taken.length === 0) await this.rest();
-      // Places become free one by one: what is due is taken for all that did meanwhile.
-      await delay(LOOK_APART_MS);
+      await apart;
     }
   }
 
   private async take(): Promise<LeasedDelivery[]> {
-    const { maxAttempts, maxAttemptsPerEndpoint, leaseMs } = this.settings;
-    const most = maxAttempts - this.running.size;
-    if (most <= 0) return [];
+    const { maxAttempts, maxAttemptsPerEndpoint: usualRoom, leaseMs } = this.settings;
+    const most = maxAttempts - this.running.size - this.lanes.queued;
+    this.isFull = most <= 0;
+    if (this.isFull) return [];
     const now = this.clock.now();
-    const counts = { inFlight: countBy(this.running.values()), recent: this.pace.recent(now) };
     const times = { now: new Date(now), leasedUntil: new Date(now + leaseMs) };
     try {
-      const taken = await this.queue.lease({ ...times, ...counts, most, mostPerEndpoint: maxAttemptsPerEndpoint });
-      for (const { webhookId } of taken) this.pace.note(webhookId, now);
+      const taken = await this.queue.lease({ ...times, ...this.lanes.limits(now), most, usualRoom });
+      this.isFull = taken.length === most;
       return taken;
     } catch (error) {
       this.logger.debug('cannot look for deliveries', { reason: String(error) });
@@ -77,21 +81,55 @@ export class DeliveryWorker implements OnApplicationBootstrap, BeforeApplication
     }
   }
 
-  private start(delivery: LeasedDelivery): void {
-    const run = this.deliver(delivery)
+  /** Starts what has a place. */
+  private fill(lane: EndpointLane): void {
+    if (this.stopping) return;
+    const now = this.clock.now();
+    // The receiver has become slow: the lease might end during the attempt.
+    if (lane.leaseEndsBefore(now + this.settings.leaseMs / 2)) return void this.giveBack(lane.clear());
+    for (let next = lane.start(now); next !== null; next = lane.start(now)) this.start(lane, next);
+  }
+
+  private start(lane: EndpointLane, delivery: LeasedDelivery): void {
+    const run = this.deliver(lane, delivery)
       .catch((error: unknown) => this.logger.error('an attempt was not recorded', { error, delivery: delivery.id }))
       .finally(() => {
         this.running.delete(run);
-        this.wake();
+        if (this.isFull) this.wake();
       });
-    this.running.set(run, delivery.webhookId);
+    this.running.add(run);
   }
 
-  private async deliver(delivery: LeasedDelivery): Promise<void> {
+  private async deliver(lane: EndpointLane, delivery: LeasedDelivery): Promise<void> {
     const { attempt, state } = await this.sender.send(delivery);
-    this.attempts.inc({ result: state.kind });
-    if (await this.queue.record(delivery, attempt, state)) return;
-    this.logger.warn('the lease of a delivery was lost', { delivery: delivery.id });
+    const recording = this.outcomes.record(delivery, attempt, state);
+    if (state.kind === 'delivered') this.leave(lane, true);
+    else {
+      // It may be the end of the endpoint: nothing else is started before that is known.
+      const waiting = lane.clear();
+      await recording.finally(() => this.giveBack(waiting)).finally(() => this.leave(lane, false));
+    }
+    if (!(await recording)) this.logger.warn('the lease of a delivery was lost', { delivery: delivery.id });
+  }
+
+  /** A place is free. */
+  private leave(lane: EndpointLane, isDelivered: boolean): void {
+    const now = this.clock.now();
+    // More is due only where as much was taken as there was room for.
+    if (lane.room(now) === 0) this.wake();
+    lane.end(now, isDelivered);
+    this.fill(lane);
+  }
+
+  /** When it fails, their leases end by themselves. */
+  private async giveBack(deliveries: LeasedDelivery[]): Promise<void> {
+    if (deliveries.length === 0) return;
+    try {
+      await this.queue.giveBack(deliveries);
+      this.wake();
+    } catch (error) {
+      this.logger.debug('deliveries were not given back', { reason: String(error) });
+    }
   }
 
   private async rest(): Promise<void> {

@@ -16,6 +16,9 @@ const COLUMNS = `
   id, position, url, types, issuers, roles, outcomes, format, max_per_second AS "maxPerSecond", handshake,
   disabled_reason AS "disabledReason", created_at AS "createdAt"`;
 
+/** That are kept; more than most have endpoints. */
+const MOST_SIGNING_KEYS = 1_000;
+
 interface EndpointRow extends NewEndpoint {
   id: string;
   position: string;
@@ -29,6 +32,7 @@ export class EndpointStore {
   private readonly sealingKey: Buffer;
   private readonly openingKeys: Buffer[];
   private readonly signingSecret: Buffer;
+  private readonly signingKeys = new Map<string, KeyObject>();
 
   constructor(
     private readonly database: AuditDatabase,
@@ -127,7 +131,13 @@ export class EndpointStore {
 
   /** Ed25519, for `v1a` signatures; made from the encryption key for each endpoint, stored nowhere. */
   signingKey(id: string): KeyObject {
-    return ed25519Key(createHmac('sha256', this.signingSecret).update(id).digest());
+    const known = this.signingKeys.get(id);
+    if (known !== undefined) return known;
+    // To import a key takes several times as long as to sign with it.
+    if (this.signingKeys.size === MOST_SIGNING_KEYS) this.signingKeys.clear();
+    const key = ed25519Key(createHmac('sha256', this.signingSecret).update(id).digest());
+    this.signingKeys.set(id, key);
+    return key;
   }
 
   private asAnswer({ position: _, createdAt, ...row }: EndpointRow): WebhookAnswer {
