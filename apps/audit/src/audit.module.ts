@@ -28,6 +28,7 @@ import { TrailWriter } from './trail/trail-writer';
 import { EndpointAdmin } from './webhooks/endpoint-admin';
 import { EndpointCheck } from './webhooks/endpoint-check';
 import { EndpointEvents } from './webhooks/endpoint-events';
+import { EndpointSecrets } from './webhooks/endpoint-secrets';
 import { EndpointStore } from './webhooks/endpoint-store';
 import { WebhooksController } from './webhooks/webhooks.controller';
 
@@ -53,6 +54,7 @@ import { WebhooksController } from './webhooks/webhooks.controller';
     Erasures,
     EndpointAdmin,
     EndpointCheck,
+    EndpointSecrets,
     EndpointStore,
     EndpointEvents,
     DeliveryOutcomes,

@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { SealError, derivePurposeKey, seal, unseal } from './seal';
+import { SealError, derivePurposeKey, reseal, seal, unseal } from './seal';
 
 const encryptionKey = randomBytes(32);
 const key = derivePurposeKey(encryptionKey, 'webhook-secrets');
@@ -19,6 +19,14 @@ describe('sealed values', () => {
     const sealed = seal(secret, key);
     expect(unseal(sealed, next, key)).toEqual(secret);
     expect(() => unseal(sealed, next)).toThrow(SealError);
+  });
+
+  test('are sealed anew under the current key while an earlier one is named, and stay when they are already', () => {
+    const next = derivePurposeKey(randomBytes(32), 'webhook-secrets');
+    const sealed = seal(secret, key);
+    expect(unseal(reseal(sealed, next, key) ?? Buffer.alloc(0), next)).toEqual(secret);
+    expect(reseal(sealed, key, next)).toBeNull();
+    expect(() => reseal(sealed, next)).toThrow(SealError);
   });
 
   test('do not open for another purpose', () => {

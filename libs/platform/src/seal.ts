@@ -54,6 +54,15 @@ export function unseal(sealed: Buffer, ...purposeKeys: Buffer[]): Buffer {
   throw new SealError('no key opens it');
 }
 
+/**
+ * The same under the current key, where one of earlier encryption keys opens it; null when it is under the current one.
+ * @throws SealError
+ */
+export function reseal(sealed: Buffer, current: Buffer, ...earlier: Buffer[]): Buffer | null {
+  const plain = unseal(sealed, current, ...earlier);
+  return open(sealed, current) === null ? seal(plain, current) : null;
+}
+
 function open(sealed: Buffer, key: Buffer): Buffer | null {
   const nonce = sealed.subarray(1, 1 + NONCE_BYTES);
   const decipher = createDecipheriv('aes-256-gcm', key, nonce, { authTagLength: TAG_BYTES })

@@ -10,7 +10,7 @@ import {
 } from '@countersign/webhooks';
 import { Injectable, Optional } from '@nestjs/common';
 import { AuditConfig } from '../config';
-import { EndpointStore } from '../webhooks/endpoint-store';
+import { EndpointSecrets } from '../webhooks/endpoint-secrets';
 import { deliveredEvent } from './delivered-event';
 import type { AttemptRecord } from './delivery-outcomes';
 import type { LeasedDelivery } from './delivery-queue';
@@ -33,7 +33,7 @@ export class DeliverySender {
 
   constructor(
     private readonly http: SafeHttp,
-    private readonly endpoints: EndpointStore,
+    private readonly secrets: EndpointSecrets,
     private readonly clock: Clock,
     private readonly config: AuditConfig,
     metrics: Metrics,
@@ -79,7 +79,7 @@ export class DeliverySender {
 
   private message(delivery: LeasedDelivery, timestamp: number): Message {
     const event = bodyOf(delivery);
-    const secrets = delivery.sealedSecrets.map((sealed) => this.endpoints.openSecret(sealed));
+    const secrets = delivery.sealedSecrets.map((sealed) => this.secrets.open(sealed));
     const { body, headers } =
       delivery.format === 'openfaas'
         ? // There is one signature in this format: the current secret's.
@@ -94,7 +94,7 @@ export class DeliverySender {
     { id, webhookId }: LeasedDelivery,
     { body, secrets, timestamp }: { body: string; secrets: string[]; timestamp: number },
   ): Message {
-    const privateKey = this.endpoints.signingKey(webhookId);
+    const privateKey = this.secrets.signingKey(webhookId);
     const headers = {
       'content-type': 'application/cloudevents+json',
       'webhook-id': id,

@@ -1,13 +1,11 @@
-import { createHmac, type KeyObject } from 'node:crypto';
 import type { Page, WebhookAnswer } from '@countersign/contracts';
-import { derivePurposeKey, ed25519Key, seal, unseal } from '@countersign/platform';
 import { formatPublicKey } from '@countersign/webhooks';
 import { Injectable } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
-import { AuditConfig } from '../config';
 import { AuditDatabase } from '../database';
 import { pageOf, type PageQuery } from '../paging';
 import type { EndpointChanges, NewEndpoint } from './endpoint-schema';
+import { EndpointSecrets } from './endpoint-secrets';
 
 /** What `disabledReason` says: the receiver answered 410, it failed for five days, or somebody switched it off. */
 export type DisabledReason = 'gone' | 'failing' | 'requested';
@@ -15,9 +13,6 @@ export type DisabledReason = 'gone' | 'failing' | 'requested';
 const COLUMNS = `
   id, position, url, types, issuers, roles, outcomes, format, max_per_second AS "maxPerSecond", handshake,
   disabled_reason AS "disabledReason", created_at AS "createdAt"`;
-
-/** That are kept; more than most have endpoints. */
-const MOST_SIGNING_KEYS = 1_000;
 
 interface EndpointRow extends NewEndpoint {
   id: string;
@@ -29,20 +24,10 @@ interface EndpointRow extends NewEndpoint {
 /** Webhook endpoints as stored; secrets only ever sealed. Methods with a manager are steps of its transaction. */
 @Injectable()
 export class EndpointStore {
-  private readonly sealingKey: Buffer;
-  private readonly openingKeys: Buffer[];
-  private readonly signingSecret: Buffer;
-  private readonly signingKeys = new Map<string, KeyObject>();
-
   constructor(
     private readonly database: AuditDatabase,
-    { encryptionKey, previousEncryptionKey }: AuditConfig,
-  ) {
-    this.sealingKey = derivePurposeKey(encryptionKey, 'webhook-secrets');
-    this.signingSecret = derivePurposeKey(encryptionKey, 'webhook-signing');
-    const previous = previousEncryptionKey === undefined ? [] : [previousEncryptionKey];
-    this.openingKeys = [this.sealingKey, ...previous.map((key) => derivePurposeKey(key, 'webhook-secrets'))];
-  }
+    private readonly secrets: EndpointSecrets,
+  ) {}
 
   /** In the order of their creation. */
   async list({ cursor, limit }: PageQuery): Promise<Page<WebhookAnswer>> {
@@ -64,7 +49,7 @@ export class EndpointStore {
     endpoint: NewEndpoint & { id: string; secret: string; createdAt: Date },
   ): Promise<WebhookAnswer> {
     const { id, url, secret, types, issuers, roles, outcomes, format, maxPerSecond, handshake, createdAt } = endpoint;
-    const sealedSecret = seal(Buffer.from(secret), this.sealingKey);
+    const sealedSecret = this.secrets.seal(secret);
     const [row] = await manager.query<EndpointRow[]>(
       `INSERT INTO audit.webhook_endpoint
          (id, url, sealed_secret, types, issuers, roles, outcomes, format, max_per_second, handshake, created_at)
@@ -103,7 +88,7 @@ export class EndpointStore {
     await manager.query(
       `UPDATE audit.webhook_endpoint SET previous_sealed_secret = sealed_secret, previous_secret_expires_at = $3,
          sealed_secret = $2 WHERE id = $1`,
-      [id, seal(Buffer.from(next.secret), this.sealingKey), next.previousExpiresAt],
+      [id, this.secrets.seal(next.secret), next.previousExpiresAt],
     );
   }
 
@@ -124,24 +109,8 @@ export class EndpointStore {
     await manager.query('DELETE FROM audit.webhook_endpoint WHERE id = $1', [id]);
   }
 
-  /** @throws SealError when neither encryption key opens it */
-  openSecret(sealed: Buffer): string {
-    return unseal(sealed, ...this.openingKeys).toString();
-  }
-
-  /** Ed25519, for `v1a` signatures; made from the encryption key for each endpoint, stored nowhere. */
-  signingKey(id: string): KeyObject {
-    const known = this.signingKeys.get(id);
-    if (known !== undefined) return known;
-    // To import a key takes several times as long as to sign with it.
-    if (this.signingKeys.size === MOST_SIGNING_KEYS) this.signingKeys.clear();
-    const key = ed25519Key(createHmac('sha256', this.signingSecret).update(id).digest());
-    this.signingKeys.set(id, key);
-    return key;
-  }
-
   private asAnswer({ position: _, createdAt, ...row }: EndpointRow): WebhookAnswer {
-    const publicKey = formatPublicKey(this.signingKey(row.id));
+    const publicKey = formatPublicKey(this.secrets.signingKey(row.id));
     return { ...row, disabled: row.disabledReason !== null, createdAt: createdAt.toISOString(), publicKey };
   }
 

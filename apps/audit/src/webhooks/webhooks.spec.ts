@@ -1,8 +1,12 @@
+import { randomBytes } from 'node:crypto';
 import type { ServerResponse } from 'node:http';
 import type { DeliveryAnswer } from '@countersign/contracts';
+import { Logger } from '@countersign/platform';
 import { startPostgres, type TestServer } from '@countersign/testing';
 import { Webhook } from 'standardwebhooks';
-import { Receiver, exchangeEvent, startAudit, until, type AuditUnderTest } from '../audit.fixture';
+import { ENVIRONMENT, Receiver, exchangeEvent, startAudit, until, type AuditUnderTest } from '../audit.fixture';
+import { AuditConfig } from '../config';
+import { EndpointSecrets } from './endpoint-secrets';
 
 let server: TestServer;
 let audit: AuditUnderTest;
@@ -220,6 +224,35 @@ describe('/v1/webhooks', () => {
   afterEach(stop);
 
   const url = 'https://receiver.test/hooks/T0/secret-path';
+
+  test('has secrets that outlive the encryption key they were sealed under, the one before a rotation too', async () => {
+    const { id, secret } = (await audit.call('POST', '/v1/webhooks', { url })).body;
+    const { body: rotated } = await audit.call('POST', `/v1/webhooks/${id}/rotate-secret`);
+    const [before, after] = [ENVIRONMENT.COUNTERSIGN_ENCRYPTION_KEY, randomBytes(32).toString('base64')];
+    const secretsUnder = (key: string, previous = ''): EndpointSecrets => {
+      const settings = { COUNTERSIGN_ENCRYPTION_KEY: key, COUNTERSIGN_PREVIOUS_ENCRYPTION_KEY: previous };
+      const config = new AuditConfig({ ...ENVIRONMENT, ...settings });
+      return new EndpointSecrets(audit.database, new Logger('audit', 'silent'), config);
+    };
+    const openedBy = async (secrets: EndpointSecrets): Promise<string[] | null> => {
+      const sql =
+        'SELECT ARRAY[sealed_secret, previous_sealed_secret] AS sealed FROM audit.webhook_endpoint WHERE id = $1';
+      const [row] = await audit.rows<{ sealed: Buffer[] }>(sql, [id]);
+      try {
+        return row?.sealed.map((each) => secrets.open(each)) ?? null;
+      } catch {
+        return null;
+      }
+    };
+    for (const [key, previous] of [
+      [after, before],
+      [before, after],
+    ] as const) {
+      expect(await openedBy(secretsUnder(key))).toBeNull();
+      secretsUnder(key, previous).onApplicationBootstrap();
+      expect(await until('new seals', () => openedBy(secretsUnder(key)))).toEqual([rotated.secret, secret]);
+    }
+  });
 
   test('shows the secret once, keeps it sealed, and records who did what without the path of the URL', async () => {
     const created = await audit.call('POST', '/v1/webhooks', { url, ...granted });
