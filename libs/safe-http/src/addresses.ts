@@ -1,3 +1,4 @@
+import { isIP } from 'node:net';
 import ipaddr, { IPv4, IPv6 } from 'ipaddr.js';
 
 type Address = IPv4 | IPv6;
@@ -71,6 +72,8 @@ export function isLoopback(text: string): boolean {
 
 /** Four decimal parts, or IPv6 without a zone; the odd spellings of inet_aton are no addresses here. */
 function parseAddress(text: string): Address | null {
+  // Most are names, for which the parsers below take long.
+  if (isIP(text) === 0) return null;
   if (ipaddr.IPv4.isValidFourPartDecimal(text)) return ipaddr.IPv4.parse(text);
   return ipaddr.IPv6.isValid(text) && !text.includes('%') ? ipaddr.IPv6.parse(text) : null;
 }

@@ -12,7 +12,17 @@ export interface PoolOptions {
 
 /** Each keeps its own connections; beyond this the one that was not used for the longest time is closed. */
 const maxDispatchers = 64;
-const limits = { maxHeaderSize: 16 * 1024, connections: 64, pipelining: 1, allowH2: false } as const;
+const limits = {
+  maxHeaderSize: 16 * 1024,
+  connections: 64,
+  pipelining: 1,
+  allowH2: false,
+  /** How long a connection idles in milliseconds, and at most when the other end says for how long it may. */
+  keepAliveTimeout: 4_000,
+  keepAliveMaxTimeout: 30_000,
+  /** However busy it is, a connection does not stay with an address that DNS may have left long ago. */
+  clientTtl: 300_000,
+} as const;
 
 /** One dispatcher for each set of certificate authorities, since connections are kept and reused per dispatcher. */
 export class DispatcherPool {

@@ -60,10 +60,9 @@ const reasonByPrefix: readonly (readonly [string, SafeHttpReason])[] = [
 ];
 
 /** The failure of a request to this host as a SafeHttpError; codes are those of Node's net, tls and dns, and undici. */
-export function toSafeHttpError(error: unknown, host: string, timedOut: boolean): SafeHttpError {
+export function toSafeHttpError(error: unknown, host: string): SafeHttpError {
   const known = knownError(error);
   if (known !== null) return known;
-  if (timedOut) return new SafeHttpError('timeout', `${host}: no complete answer in time`);
   const code = codeOf(error);
   const reason = reasonByCode[code] ?? reasonByPrefix.find(([prefix]) => code.startsWith(prefix))?.[1] ?? 'connect';
   return new SafeHttpError(reason, `${host}: ${code === '' ? 'the connection failed' : code}`, { cause: error });

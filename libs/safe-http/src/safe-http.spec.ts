@@ -83,6 +83,35 @@ describe('an answer', () => {
   });
 });
 
+describe('connections are kept', () => {
+  it('for the next requests: a hundred posts, four at a time, take four', async () => {
+    const server = await serve((request, response) => request.resume().on('end', () => response.writeHead(204).end()));
+    const http = await client();
+    let left = 100;
+    const post = async (): Promise<void> => {
+      while (left-- > 0) expect((await http.post(server.url, '{}', { headers: {} })).status).toBe(204);
+    };
+    await Promise.all([post(), post(), post(), post()]);
+    expect(server.connections()).toBe(4);
+  });
+
+  it('where they were vetted; each new one is looked up and vetted again', async () => {
+    const server = await keep(
+      startHttps(certificate, (request, response) => {
+        if (request.url === '/last') response.setHeader('connection', 'close');
+        response.end('ok');
+      }),
+    );
+    const answers = [['127.0.0.1'], ['10.0.0.5']];
+    const http = await client({ resolve: async () => answers.shift() ?? [] });
+    const get = (path: string) =>
+      http.get(`https://issuer.test:${server.port}${path}`, { caCertificate: certificate.cert });
+    for (const path of ['/', '/', '/last']) expect((await get(path)).body).toBe('ok');
+    expect([server.connections(), answers.length]).toEqual([1, 1]);
+    expect(await reasonOf(get('/'))).toBe('address');
+  });
+});
+
 describe('redirects are not followed', () => {
   it.each([301, 302, 303, 307, 308])(
     '%d: an error for get, a status for post, and the target sees nobody',

@@ -1,7 +1,7 @@
-import { Dispatcher, request } from 'undici';
+import { setImmediate as turn } from 'node:timers/promises';
 import { AddressCheck, addressCheck } from './addresses';
+import { AnswerReceiver, type AnswerHead } from './answer-receiver';
 import { DispatcherPool } from './dispatcher-pool';
-import { isIdentity, readBody } from './read-body';
 import { systemResolve, type Resolve } from './resolve';
 import { SafeHttpError, SafeHttpReason, toSafeHttpError } from './safe-http-error';
 import { CheckedUrl, checkUrl } from './url-check';
@@ -105,64 +105,55 @@ export class SafeHttp {
     const target = checkUrl(text, this.isAllowed, this.options.allowLoopback);
     if (!target.ok) throw new SafeHttpError(target.reason, `the URL is refused: ${target.reason}`);
     if (this.isClosed) throw new SafeHttpError('closed', `${target.url.host}: the client is closed`);
-    // Not AbortSignal.timeout: its timer would outlive the call.
-    const deadline = new AbortController();
-    const timer = setTimeout(() => deadline.abort(), call.timeoutMs);
-    const answer = Promise.race([this.send(target, call, deadline.signal), rejectWhenAborted(deadline.signal)]);
+    const receiver = new AnswerReceiver({
+      maxBytes: call.maxBytes,
+      readsBody: (head) => readsBody(head, target, call),
+    });
+    const late = (): void =>
+      receiver.giveUp(new SafeHttpError('timeout', `${target.url.host}: no complete answer in time`));
+    const timer = setTimeout(late, call.timeoutMs);
+    const answer = this.send(target, call, receiver);
     this.underWay.add(answer);
     try {
       return await answer;
     } catch (error) {
-      throw toSafeHttpError(error, target.url.host, deadline.signal.aborted);
+      throw toSafeHttpError(error, target.url.host);
     } finally {
       clearTimeout(timer);
       this.underWay.delete(answer);
     }
   }
 
-  private async send({ url, hostname }: CheckedUrl, call: Call, signal: AbortSignal): Promise<SafeResponse> {
+  private async send({ url, hostname }: CheckedUrl, call: Call, receiver: AnswerReceiver): Promise<SafeResponse> {
     const { method, body, maxBytes, caCertificate } = call;
-    const dispatcher = this.pool.dispatcherFor(hostname, caCertificate);
     const headers = { 'user-agent': 'countersign', ...call.headers, 'accept-encoding': 'identity' };
-    const answer = await request(url, { dispatcher, method, headers, body, signal });
-    // A body that is given up emits an error; without a listener that ends the process.
-    answer.body.on('error', () => undefined);
-    try {
-      return await receive(answer, { url, method, maxBytes });
-    } finally {
-      answer.body.destroy();
+    const request = { origin: url.origin, path: url.pathname + url.search, method, headers, body };
+    this.pool.dispatcherFor(hostname, caCertificate).dispatch(request, receiver);
+    const { isTruncated, ...answer } = await receiver.answer;
+    // A turn later undici takes the connection for free: whoever asked again before that would get one more.
+    await turn();
+    if (method === 'GET' && isTruncated) {
+      throw new SafeHttpError('too_large', `${url.host}: the body is longer than ${maxBytes} bytes`);
     }
+    return { ...answer, url: url.href };
   }
 }
 
-/** undici leaves a request alone that is aborted while its connection is being made. */
-function rejectWhenAborted(signal: AbortSignal): Promise<never> {
-  return new Promise((_resolve, reject) => {
-    signal.addEventListener('abort', () => reject(signal.reason as Error), { once: true });
-  });
-}
-
-async function receive(
-  { statusCode, headers: rawHeaders, body }: Dispatcher.ResponseData,
-  { url, method, maxBytes }: Pick<Call, 'method' | 'maxBytes'> & { url: URL },
-): Promise<SafeResponse> {
-  const headers = joinHeaders(rawHeaders);
-  if (method === 'GET' && statusCode >= 300 && statusCode < 400) {
-    throw new SafeHttpError('redirect', `${url.host}: answered with the redirect ${statusCode}, which is not followed`);
+/** @throws SafeHttpError for an answer that a GET does not take */
+function readsBody({ status, headers }: AnswerHead, { url }: CheckedUrl, { method }: Call): boolean {
+  if (method === 'GET' && status >= 300 && status < 400) {
+    throw new SafeHttpError('redirect', `${url.host}: answered with the redirect ${status}, which is not followed`);
   }
-  const isReadable = isIdentity(headers['content-encoding']);
-  if (method === 'GET' && !isReadable) {
+  if (isIdentity(headers['content-encoding'])) return true;
+  if (method === 'GET') {
     throw new SafeHttpError('encoding', `${url.host}: answered with a content encoding that was not asked for`);
   }
   // Nobody unfolds what a receiver compressed: its status is what counts.
-  const { text, isTruncated } = isReadable ? await readBody(body, maxBytes) : { text: '', isTruncated: false };
-  if (method === 'GET' && isTruncated) {
-    throw new SafeHttpError('too_large', `${url.host}: the body is longer than ${maxBytes} bytes`);
-  }
-  return { status: statusCode, headers, body: text, url: url.href };
+  return false;
 }
 
-function joinHeaders(headers: Dispatcher.ResponseData['headers']): Record<string, string> {
-  const entries = Object.entries(headers).filter(([, value]) => value !== undefined);
-  return Object.fromEntries(entries.map(([name, value]) => [name.toLowerCase(), [value].flat().join(', ')]));
+/** Whether the bytes that are counted are the bytes that are read: a compressed body would unfold to more. */
+function isIdentity(contentEncoding: string | undefined): boolean {
+  const encoding = contentEncoding?.trim().toLowerCase() ?? '';
+  return encoding === '' || encoding === 'identity';
 }
