@@ -6,6 +6,7 @@ import { CreateRepositoryPins1764100000000 } from './migrations/1764100000000-cr
 import { CreateLastUses1764300000000 } from './migrations/1764300000000-create-last-uses';
 import { AddRecordedRevision1764400000000 } from './migrations/1764400000000-add-recorded-revision';
 import { CompressClaimsWithLz41764500000000 } from './migrations/1764500000000-compress-claims-with-lz4';
+import { IndexDocumentRevisions1764600000000 } from './migrations/1764600000000-index-document-revisions';
 
 export interface PolicyDatabaseOptions {
   url: string;
@@ -27,6 +28,7 @@ export class PolicyDatabase extends Database {
       CreateLastUses1764300000000,
       AddRecordedRevision1764400000000,
       CompressClaimsWithLz41764500000000,
+      IndexDocumentRevisions1764600000000,
     ];
     super({
       ...options,

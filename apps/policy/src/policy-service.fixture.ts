@@ -76,6 +76,8 @@ export interface PolicyService {
   apply(yaml: string, query?: string): Promise<Answer>;
   token(claims?: Partial<AccessTokenClaims>): Promise<string>;
   sql(statement: string): Promise<void>;
+  /** Makes somebody else the owner of a document, whoever wrote it. */
+  handOver(name: string, owner: 'api' | 'directory'): Promise<void>;
   /** Back to nothing: no documents, no revisions, no events; discovery finds every issuer good. */
   empty(): Promise<void>;
   events(): Promise<CloudEvent[]>;
@@ -216,8 +218,14 @@ const databaseOf = (
   url: string,
   database: PolicyDatabase,
   discovery: PolicyService['discovery'],
-): Pick<PolicyService, 'sql' | 'empty' | 'events'> => ({
+): Pick<PolicyService, 'sql' | 'handOver' | 'empty' | 'events'> => ({
   sql: (statement) => runSql(url, statement),
+  handOver: (name, owner) =>
+    runSql(
+      url,
+      `UPDATE policy.document SET owner = '${owner}', revision = 1 + (SELECT max(number) FROM policy.revision)
+       WHERE name = '${name}'`,
+    ),
   empty: () => {
     Object.assign(discovery, untouched());
     return runSql(url, EMPTY);

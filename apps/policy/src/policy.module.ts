@@ -10,6 +10,7 @@ import { Resources } from './documents/resources';
 import { ResourcesController } from './documents/resources.controller';
 import { RestoreRevision } from './documents/restore-revision';
 import { RevisionsController } from './documents/revisions.controller';
+import { StoredDocuments } from './documents/stored-documents';
 import { ExplainAttempt } from './explain/explain-attempt';
 import { ExplainController } from './explain/explain.controller';
 import { GatherEvidence } from './explain/gather-evidence';
@@ -55,6 +56,7 @@ import { WhoCanController } from './who-can/who-can.controller';
     StaleController,
   ],
   providers: [
+    StoredDocuments,
     ApplyDocuments,
     DirectoryStatus,
     ResourcesDirectory,

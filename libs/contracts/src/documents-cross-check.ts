@@ -2,7 +2,7 @@ import type { CountersignDocument, JwtIssuerDocument, RoleDocument } from '@coun
 import { pinErrors } from './documents-tenancy';
 import type { DocumentError, FieldError } from './problems';
 
-type Known = { issuers: readonly JwtIssuerDocument[]; policies: ReadonlySet<string> };
+type Known = { issuers: readonly JwtIssuerDocument[]; policies: Pick<ReadonlySet<string>, 'has'> };
 
 /** Validates documents against each other, as the whole set that will be stored; `document` is the index in it. */
 export function crossCheck(documents: readonly CountersignDocument[]): DocumentError[] {
@@ -40,7 +40,8 @@ function repeated(id: string, seen: Set<string>, error: FieldError): FieldError[
   return [];
 }
 
-function roleErrors(role: RoleDocument, { issuers, policies }: Known): FieldError[] {
+/** What is wrong with a Role among the issuers and the names of Policies that there are. */
+export function roleErrors(role: RoleDocument, { issuers, policies }: Known): FieldError[] {
   const missing = role.spec.policy.flatMap((name, index) =>
     policies.has(name)
       ? []

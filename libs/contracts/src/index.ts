@@ -8,7 +8,7 @@ export {
 } from '@countersign/policy-engine';
 export { parseDocument, type ParseResult, type ParsedDocument } from './documents';
 export { documentJsonSchema, jsonSchemaNames } from './documents-json-schema';
-export { crossCheck } from './documents-cross-check';
+export { crossCheck, roleErrors } from './documents-cross-check';
 export { documentFindings } from './documents-findings';
 export { ALLOW_ANNOTATION, markAllowed, ruleList, rulesAllowedBy } from './allowed-findings';
 export { lintRaw } from './lint-raw';

@@ -34,15 +34,19 @@ export interface Snapshot {
   readonly compiled: CompiledDocuments;
 }
 
+/** By name. */
 interface CompiledDocuments {
-  readonly policies: ReadonlyMap<PolicyDocument, CompiledPolicyResult>;
-  readonly roles: ReadonlyMap<RoleDocument, CompiledRoleResult>;
+  readonly policies: ReadonlyMap<string, Compiled<PolicyDocument, ReturnType<typeof compilePolicy>>>;
+  readonly roles: ReadonlyMap<string, Compiled<RoleDocument, CompiledRoleResult>>;
 }
 
-type CompiledPolicyResult = ReturnType<typeof compilePolicy>;
+interface Compiled<Document, Result> {
+  readonly document: Document;
+  readonly result: Result;
+}
 
 export interface SnapshotInput {
-  documents: readonly CountersignDocument[];
+  documents: Iterable<CountersignDocument>;
   /** Our issuer URL, the default audience. */
   publicUrl: string;
   revision: number;
@@ -92,37 +96,39 @@ interface SortedOut {
   roles: RoleDocument[];
 }
 
+interface SortedOut {
+  issuers: JwtIssuerDocument[];
+  policies: PolicyDocument[];
+  roles: RoleDocument[];
+}
+
 /** Stored text may be anything: a document that cannot even be addressed is reported and dropped. */
-function* sortOut(documents: readonly CountersignDocument[], errors: EngineError[]): Steps<SortedOut> {
+function* sortOut(documents: Iterable<CountersignDocument>, errors: EngineError[]): Steps<SortedOut> {
   const sorted: SortedOut = { issuers: [], policies: [], roles: [] };
-  const seen = new Map<string, Set<string>>();
   yield* eachInSteps(documents, (document: CountersignDocument | null) => {
-    if (typeof document?.name !== 'string' || typeof document.kind !== 'string') {
-      errors.push({ kind: '', name: '', ...unreadable });
-    } else if (isRepeated(document, seen)) {
-      errors.push(report(document, { path: '', code: 'duplicate_document', message: 'left out' }));
-    } else if (document.kind === 'JwtIssuer') sorted.issuers.push(document);
+    if (typeof document?.name !== 'string') errors.push({ kind: '', name: '', ...unreadable });
+    else if (document.kind === 'JwtIssuer') sorted.issuers.push(document);
     else if (document.kind === 'Policy') sorted.policies.push(document);
     else if (document.kind === 'Role') sorted.roles.push(document);
   });
   return sorted;
 }
 
-function isRepeated({ kind, name }: CountersignDocument, seen: Map<string, Set<string>>): boolean {
-  const names = seen.get(kind) ?? new Set<string>();
-  if (names.size === 0) seen.set(kind, names);
-  return names.has(name) || !names.add(name);
-}
+const duplicate = { path: '', code: 'duplicate_document', message: 'left out' };
 
 function compileIssuers(documents: readonly JwtIssuerDocument[], errors: EngineError[]) {
   const issuers = new Map<string, CompiledIssuer>();
+  const names = new Set<string>();
   const known = new Set<string>();
   for (const document of documents) {
-    const problem = issuerProblem(document, known);
+    const { name } = document;
+    const problem = names.has(name) ? duplicate : issuerProblem(document, known);
+    names.add(name);
     if (problem) errors.push(report(document, problem));
     else if (!document.spec.disabled) {
-      known.add(document.spec.iss);
-      issuers.set(document.name, { name: document.name, iss: document.spec.iss, platform: document.spec.platform });
+      const { iss, platform } = document.spec;
+      known.add(iss);
+      issuers.set(name, { name, iss, platform });
     }
   }
   return issuers;
@@ -136,16 +142,20 @@ function issuerProblem({ spec }: JwtIssuerDocument, known: ReadonlySet<string>):
 
 function* compilePolicies(documents: readonly PolicyDocument[], before: Snapshot | undefined, errors: EngineError[]) {
   const byName = new Map<string, CompiledPolicy>();
-  const compiled = new Map<PolicyDocument, CompiledPolicyResult>();
+  const compiled: Writable<CompiledDocuments['policies']> = new Map();
   yield* eachInSteps(documents, (document) => {
     const { name, spec } = document;
-    const result = before?.compiled.policies.get(document) ?? compilePolicy(name, spec);
-    compiled.set(document, result);
-    byName.set(name, result.policy);
-    errors.push(...result.problems.map((problem) => report(document, problem)));
+    if (compiled.has(name)) return void errors.push(report(document, duplicate));
+    const known = before?.compiled.policies.get(name);
+    const one = known?.document === document ? known : { document, result: compilePolicy(name, spec) };
+    compiled.set(name, one);
+    byName.set(name, one.result.policy);
+    errors.push(...one.result.problems.map((problem) => report(document, problem)));
   });
   return { byName, compiled };
 }
+
+type Writable<T> = T extends ReadonlyMap<infer K, infer V> ? Map<K, V> : never;
 
 interface RoleSurroundings {
   publicUrl: string;
@@ -157,13 +167,17 @@ interface RoleSurroundings {
 function* compileRoles(documents: readonly RoleDocument[], surroundings: RoleSurroundings, errors: EngineError[]) {
   const enabled = new Map<string, CompiledRole>();
   const disabled = new Map<string, CompiledRole>();
-  const compiled = new Map<RoleDocument, CompiledRoleResult>();
+  const compiled: Writable<CompiledDocuments['roles']> = new Map();
+  const { before, policies } = surroundings;
   yield* eachInSteps(documents, (document) => {
-    const alone = surroundings.before?.compiled.roles.get(document) ?? tryCompileRole(document, surroundings);
-    compiled.set(document, alone);
-    const result = withPolicies(document, alone, surroundings.policies);
+    const { name } = document;
+    if (compiled.has(name)) return void errors.push(report(document, duplicate));
+    const known = before?.compiled.roles.get(name);
+    const one = known?.document === document ? known : { document, result: tryCompileRole(document, surroundings) };
+    compiled.set(name, one);
+    const result = withPolicies(one, policies);
     if (!result.ok) errors.push(...result.problems.map((problem) => report(document, problem)));
-    else (document.spec.disabled ? disabled : enabled).set(document.name, result.role);
+    else (document.spec.disabled ? disabled : enabled).set(name, result.role);
   });
   return { enabled, disabled, compiled };
 }
@@ -181,12 +195,11 @@ function tryCompileRole({ name, spec }: RoleDocument, { publicUrl, pins }: RoleS
 
 /** Policies come and go without the roles that name them. */
 function withPolicies(
-  { spec }: RoleDocument,
-  alone: CompiledRoleResult,
+  { document, result }: Compiled<RoleDocument, CompiledRoleResult>,
   policies: ReadonlyMap<string, CompiledPolicy>,
 ): CompiledRoleResult {
-  const names: unknown = (spec as Partial<RoleDocument['spec']> | null)?.policy;
-  if (!Array.isArray(names) || names.every((name: string) => policies.has(name))) return alone;
+  const names: unknown = (document.spec as Partial<RoleDocument['spec']> | null)?.policy;
+  if (!Array.isArray(names) || names.every((name: string) => policies.has(name))) return result;
   const missing = names.flatMap((name: string, index) => (policies.has(name) ? [] : [missingPolicy(name, index)]));
   return { ok: false, problems: missing };
 }

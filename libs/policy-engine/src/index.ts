@@ -52,7 +52,7 @@ export {
 export { evaluatePermission } from './evaluate-permission';
 export { guardedEventNames, guardedPlatforms } from './guarded-events';
 export { operatorNames, operatorSpellings, parseOperator, type Operator } from './operators';
-export { lintAmong, lintDocuments, type LintOptions } from './lint/lint-documents';
+export { lintDocuments, lintInSteps, type LintOptions } from './lint/lint-documents';
 export { type LintFinding, type Severity } from './lint/lint-findings';
 export { narrowToken, type NarrowTokenDecision, type NarrowTokenRequest } from './narrow-token';
 export { firstNotGranted, type GrantedPermissionsRequest } from './permissions';

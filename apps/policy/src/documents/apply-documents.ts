@@ -1,29 +1,25 @@
-import { documentFindings, policyChanged, type ApplyAnswer, type Finding } from '@countersign/contracts';
+import {
+  documentFindings,
+  policyChanged,
+  type ApplyAnswer,
+  type Finding,
+  type ParsedDocument,
+} from '@countersign/contracts';
 import { AuditStream, Bus } from '@countersign/messaging';
 import { ProblemError, countErrors, type Caller } from '@countersign/platform';
-import type { Snapshot } from '@countersign/policy-engine';
 import { Injectable } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
 import { PolicyConfig } from '../config';
 import { lintChange } from '../lint/lint-change';
 import { PolicyDatabase } from '../policy-database';
-import { CompileDocuments } from '../snapshot/compile-documents';
 import { CurrentSnapshot } from '../snapshot/current-snapshot';
 import { appliedEvent } from './applied-event';
 import { checkKeys, type IssuerFinding } from './check-issuers';
-import {
-  deleteDocuments,
-  loadState,
-  lockDocuments,
-  READ_LIMIT,
-  writeDocuments,
-  type DocumentKey,
-  type Owner,
-  type StoredState,
-} from './document-rows';
+import { deleteDocuments, lockDocuments, writeDocuments, type DocumentKey, type Owner } from './document-rows';
 import { keyOf, planChanges, type GivenDocument, type Plan } from './plan-changes';
 import { resultingDocuments } from './resulting-documents';
-import { insertRevision } from './revision-rows';
+import { insertRevision, type NewestRevision } from './revision-rows';
+import { StoredDocuments, type StoredState } from './stored-documents';
 import { validateDocuments } from './validate-documents';
 
 /** Of one statement; waiting for the lock is one, so this is also how long applies queue. */
@@ -44,8 +40,8 @@ export interface ChangeRequest {
   allow?: readonly string[];
   /** Looks at the state that the change would act on, and throws what speaks against it. */
   precondition?: (state: StoredState) => void;
-  /** Looks at the documents as they would be, compiled, and throws what speaks against them. */
-  postcondition?: (snapshot: Snapshot) => void;
+  /** Looks at the documents as they would be, and rejects with what speaks against them. */
+  postcondition?: (documents: Iterable<ParsedDocument>, newest: NewestRevision) => Promise<void>;
 }
 
 export interface ApplyOptions {
@@ -60,7 +56,7 @@ interface Prepared {
   state: StoredState;
   given: GivenDocument[];
   plan: Plan;
-  lint: ReturnType<typeof lintChange>;
+  lint: Awaited<ReturnType<typeof lintChange>>;
 }
 
 interface Committed {
@@ -74,28 +70,29 @@ interface Committed {
 export class ApplyDocuments {
   constructor(
     private readonly database: PolicyDatabase,
+    private readonly stored: StoredDocuments,
     private readonly snapshots: CurrentSnapshot,
     private readonly bus: Bus,
     private readonly stream: AuditStream,
-    private readonly documents: CompileDocuments,
     private readonly config: PolicyConfig,
   ) {}
 
   /** Applies all of the request or nothing, and says what that is and what is odd about it. */
   async apply(wish: ChangeRequest, { dryRun, requireKeys, allow = [] }: ApplyOptions): Promise<ApplyAnswer> {
     const request = { ...wish, allow };
-    const preview = this.prepare(await this.database.transaction(loadState, READ_LIMIT), request);
+    const preview = await this.prepare(await this.stored.load(), request);
     const keyFindings = await this.checkKeys(preview, { raw: request.raw, required: requireKeys });
     const findings = [...preview.given.flatMap(documentFindings), ...keyFindings, ...preview.lint.findings];
     const { results } = preview.plan;
     if (dryRun) return { revision: preview.state.newest.number, dryRun, results, findings };
-    const committed = await this.commit(request);
+    const committed = await this.commit(request, preview);
     return { revision: committed.revision, dryRun, results: committed.results, findings };
   }
 
-  /** Without asking discovery about issuers. */
-  async commit(request: ChangeRequest): Promise<Committed> {
-    const committed = await this.database.transaction((manager) => this.write(manager, request), WRITE_LIMIT);
+  /** Without asking discovery about issuers. What was prepared holds where nothing has changed since. */
+  async commit(request: ChangeRequest, preview?: Prepared): Promise<Committed> {
+    const write = (manager: EntityManager) => this.write(manager, request, preview);
+    const committed = await this.database.transaction(write, WRITE_LIMIT);
     if (committed.changed) {
       await this.snapshots.refresh();
       this.bus.publish(policyChanged, { revision: committed.revision });
@@ -103,23 +100,24 @@ export class ApplyDocuments {
     return committed;
   }
 
-  private prepare(state: StoredState, request: ChangeRequest): Prepared {
-    const { raw, remove, prune, owner } = request;
-    request.precondition?.(state);
+  private async prepare(state: StoredState, request: ChangeRequest): Promise<Prepared> {
+    const { raw, remove, prune, owner, allow = [], precondition, postcondition } = request;
+    precondition?.(state);
+    const { documents: stored, newest } = state;
     const wanted = { remove, prune, owner };
-    const { publicUrl } = this.config;
-    const given = validateDocuments({ raw, stored: state.documents, wanted, publicUrl });
-    const plan = planChanges(state.documents, { ...wanted, given });
-    const documents = resultingDocuments(state.documents, { given, deleted: plan.delete });
+    const given = await validateDocuments({ raw, stored, wanted, publicUrl: this.config.publicUrl });
+    const plan = planChanges(stored, { ...wanted, given });
+    const documents = resultingDocuments(stored, { given, deleted: plan.delete });
     const written = new Set(plan.write.map(keyOf));
-    const lint = lintChange({ documents, given, raw, written, allow: request.allow ?? [] });
-    request.postcondition?.(this.documents.compile(documents, state.newest.number));
+    const lint = await lintChange({ documents, given, raw, written, allow });
+    await postcondition?.(documents, newest);
     return { state, given, plan, lint };
   }
 
-  private async write(manager: EntityManager, request: ChangeRequest): Promise<Committed> {
+  private async write(manager: EntityManager, request: ChangeRequest, preview?: Prepared): Promise<Committed> {
     await lockDocuments(manager);
-    const { state, plan, lint } = this.prepare(await loadState(manager), request);
+    const now = await this.stored.loadIn(manager);
+    const { state, plan, lint } = preview?.state === now ? preview : await this.prepare(now, request);
     const { results, changes } = plan;
     if (changes.length === 0) return { revision: state.newest.number, results, changed: false };
     const { caller, owner: source, restoredFrom = null } = request;

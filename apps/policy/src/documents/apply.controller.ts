@@ -3,6 +3,7 @@ import { ApiBearerAuth, ApiConsumes, ApiOperation, ApiTags, Caller, RequireActio
 import { Body, Controller, Headers, HttpCode, Post, Query } from '@nestjs/common';
 import type { z } from 'zod';
 import { testsOf } from '../policy-tests/given-tests';
+import { CompileDocuments } from '../snapshot/compile-documents';
 import { ApplyDocuments } from './apply-documents';
 import { applyQuery, optionsOf } from './apply-query';
 import { readDocuments } from './read-documents';
@@ -11,7 +12,10 @@ import { readDocuments } from './read-documents';
 @ApiBearerAuth()
 @Controller('v1/apply')
 export class ApplyController {
-  constructor(private readonly documents: ApplyDocuments) {}
+  constructor(
+    private readonly documents: ApplyDocuments,
+    private readonly compiler: CompileDocuments,
+  ) {}
 
   @Post()
   @ApiOperation({ summary: 'Apply documents: all of them or none' })
@@ -25,7 +29,7 @@ export class ApplyController {
     @Caller() caller: Caller,
   ): Promise<ApplyAnswer> {
     const raw = readDocuments(body, contentType);
-    const { condition, answer } = testsOf(raw, query.test);
+    const { condition, answer } = testsOf(raw, query.test, this.compiler);
     const request = { raw, remove: [], prune: query.prune, owner: 'api' as const, caller, ...condition };
     return { ...(await this.documents.apply(request, optionsOf(query))), ...answer };
   }

@@ -1,4 +1,4 @@
-import { parseDocument, type DocumentKind, type ParsedDocument } from '@countersign/contracts';
+import type { DocumentChange, DocumentKind } from '@countersign/contracts';
 import type { EntityManager } from 'typeorm';
 import { NEWEST, type NewestRevision } from './revision-rows';
 
@@ -33,29 +33,52 @@ export interface DocumentKey {
 
 type Queries = Pick<EntityManager, 'query'>;
 
+/** A row as it is kept in memory: with the JSON of what was given, which takes least. */
+export type DocumentRow = Omit<StoredDocument, 'id' | 'raw'> & { raw: string };
+
+/** The document as it was given. */
+export const rawOf = ({ raw }: Pick<DocumentRow, 'raw'>) => JSON.parse(raw) as StoredDocument['raw'];
+
+/** What came after a revision. */
+export interface ChangesSince {
+  newest: NewestRevision;
+  written: DocumentRow[];
+  /** Some of them may have been written again. */
+  deleted: DocumentKey[];
+}
+
 const COLUMNS = 'kind, name, id, owner, raw, etag, revision';
 
-/** What one statement sees is one state: the documents are those of the revision. */
-const LOAD = `
-SELECT r.number AS newest, r."createdAt" AS made, d.* FROM (${NEWEST}) r
-LEFT JOIN (SELECT ${COLUMNS} FROM policy.document) d ON true
-ORDER BY d.kind, d.name`;
+/** What one statement sees is one state: the documents are those of the newest revision. 0 is before the first one. */
+const CHANGES = `
+SELECT r.number AS newest, r."createdAt" AS made, c.*, $1::integer = 0
+  OR EXISTS (SELECT FROM policy.revision WHERE number = $1 AND created_at::text = $2) AS known
+FROM (${NEWEST}) r LEFT JOIN (
+  SELECT kind, name, owner, raw::text AS raw, etag, revision FROM policy.document WHERE revision > $1
+  UNION ALL
+  SELECT NULL, NULL, NULL, changes::text, NULL, number FROM policy.revision
+  WHERE $1 > 0 AND number > $1 AND (summary->>'deleted')::integer > 0
+) c ON true
+ORDER BY c.kind, c.name`;
 
 /** All documents may be many; everything else keeps to the usual limit of a statement. */
 export const READ_LIMIT = { limitMs: 5_000 };
 
-export interface StoredState {
-  newest: NewestRevision;
-  documents: StoredDocument[];
+/** A document, or with `kind` null the changes of a revision that deleted some; PostgreSQL reads no NUL in them. */
+type ChangeRow = { newest: number; made: string; known: boolean } & (DocumentRow | { kind: null; raw: string | null });
+
+/** null: that revision, made at that time, is not among those of the database. */
+export async function changesSince(queries: Queries, base: NewestRevision): Promise<ChangesSince | null> {
+  const rows = await queries.query<ChangeRow[]>(CHANGES, [base.number, base.createdAt]);
+  const [first] = rows;
+  if (first?.known !== true) return null;
+  const written = rows.filter((row) => row.kind !== null);
+  const revisions = rows.flatMap((row) => (row.kind === null && row.raw !== null ? [row.raw] : []));
+  const deleted = revisions.flatMap((changes) => deletedIn(JSON.parse(changes) as DocumentChange[]));
+  return { newest: { number: first.newest, createdAt: first.made }, written, deleted };
 }
 
-type StateRow = { newest: number; made: string } & (StoredDocument | { kind: null });
-
-export async function loadState(queries: Queries): Promise<StoredState> {
-  const rows = await queries.query<StateRow[]>(LOAD);
-  const documents = rows.flatMap(({ newest: _, made: __, ...row }) => (row.kind === null ? [] : [row]));
-  return { newest: { number: rows[0]?.newest ?? 0, createdAt: rows[0]?.made ?? '' }, documents };
-}
+const deletedIn = (changes: DocumentChange[]): DocumentKey[] => changes.filter(({ action }) => action === 'deleted');
 
 export async function findDocument(queries: Queries, { kind, name }: DocumentKey): Promise<StoredDocument | undefined> {
   const sql = `SELECT ${COLUMNS} FROM policy.document WHERE kind = $1 AND name = $2`;
@@ -113,16 +136,4 @@ export async function deleteDocuments(queries: Queries, keys: DocumentKey[]): Pr
      WHERE d.kind = k.kind AND d.name = k.name`,
     [keys.map(({ kind }) => kind), keys.map(({ name }) => name)],
   );
-}
-
-/** Validates again what was stored: what no longer passes is left out and named. */
-export function parseStored(documents: StoredDocument[]): { parsed: ParsedDocument[]; broken: DocumentKey[] } {
-  const parsed: ParsedDocument[] = [];
-  const broken: DocumentKey[] = [];
-  for (const { kind, name, raw } of documents) {
-    const result = parseDocument(raw);
-    if (result.ok && result.document.kind === kind && result.document.name === name) parsed.push(result.document);
-    else broken.push({ kind, name });
-  }
-  return { parsed, broken };
 }

@@ -171,7 +171,7 @@ describe('POST /v1/apply', () => {
 
   it('refuses to prune what a remaining document needs', async () => {
     await post([policy('p'), role('r', ['p'])]);
-    await service.sql("UPDATE policy.document SET owner = 'directory' WHERE kind = 'Role'");
+    await service.handOver('r', 'directory');
     const answer = await post(policy('other'), '?prune=true');
     expect(answer).toMatchObject({ status: 409, body: { detail: expect.stringContaining('Role/r /spec/policy/0') } });
   });

@@ -1,7 +1,8 @@
 import type { ApplyAnswer, DocumentChange, ParsedDocument } from '@countersign/contracts';
 import { ProblemError } from '@countersign/platform';
-import type { DocumentKey, NewDocument, Owner, StoredDocument } from './document-rows';
+import { rawOf, type DocumentKey, type NewDocument, type Owner } from './document-rows';
 import { etagOf } from './etag';
+import type { CheckedDocument, StoredState } from './stored-documents';
 
 /** A document that passed validation, with what was given. */
 export interface GivenDocument {
@@ -31,9 +32,8 @@ export const keyOf = ({ kind, name }: DocumentKey): string => `${kind}/${name}`;
  * What has to be done to get from the stored documents to the wanted ones. Pure.
  * @throws ProblemError conflict when a document of the directory would have to change
  */
-export function planChanges(stored: StoredDocument[], wanted: WantedChanges): Plan {
-  const known = new Map(stored.map((document) => [keyOf(document), document]));
-  const steps = wanted.given.map((given) => planDocument(given, known.get(keyOf(given.document)), wanted.owner));
+export function planChanges(stored: StoredState['documents'], wanted: WantedChanges): Plan {
+  const steps = wanted.given.map((given) => planDocument(given, stored.get(keyOf(given.document)), wanted.owner));
   const removed = removedDocuments(stored, wanted);
   refuseForeign([...steps.flatMap(({ before, change }) => (change && before) || []), ...removed], wanted.owner);
   return {
@@ -44,12 +44,12 @@ export function planChanges(stored: StoredDocument[], wanted: WantedChanges): Pl
   };
 }
 
-function planDocument({ document, raw }: GivenDocument, before: StoredDocument | undefined, owner: Owner) {
+function planDocument({ document, raw }: GivenDocument, before: CheckedDocument | undefined, owner: Owner) {
   const { kind, name, apiVersion } = document;
   const write: NewDocument = { kind, name, apiVersion, owner, raw, etag: etagOf(raw) };
   const same = before?.etag === write.etag && (before.owner === owner || owner === 'api');
   const action = before === undefined ? ('created' as const) : ('updated' as const);
-  const change: DocumentChange = { kind, name, action, owner, before: before?.raw ?? null, after: raw };
+  const change: DocumentChange = { kind, name, action, owner, before: before ? rawOf(before) : null, after: raw };
   return {
     before,
     write,
@@ -60,34 +60,35 @@ function planDocument({ document, raw }: GivenDocument, before: StoredDocument |
 
 /** Stored documents that the change takes away. */
 export function removedDocuments(
-  stored: StoredDocument[],
+  stored: StoredState['documents'],
   { given, remove, prune, owner }: WantedChanges,
-): StoredDocument[] {
+): CheckedDocument[] {
   const kept = new Set(given.map(({ document }) => keyOf(document)));
   const named = new Set(remove.map(keyOf));
-  return stored.filter(
-    (document) => !kept.has(keyOf(document)) && (named.has(keyOf(document)) || (prune && document.owner === owner)),
+  if (!prune) return [...named].flatMap((key) => (kept.has(key) ? [] : (stored.get(key) ?? [])));
+  return [...stored].flatMap(([key, document]) =>
+    !kept.has(key) && (named.has(key) || document.owner === owner) ? [document] : [],
   );
 }
 
-const deletedResult = ({ kind, name, etag }: StoredDocument): Plan['results'][number] => ({
+const deletedResult = ({ kind, name, etag }: CheckedDocument): Plan['results'][number] => ({
   kind,
   name,
   action: 'deleted',
   etag,
 });
 
-const deletedChange = ({ kind, name, owner, raw }: StoredDocument): DocumentChange => ({
+const deletedChange = ({ kind, name, owner, raw }: CheckedDocument): DocumentChange => ({
   kind,
   name,
   action: 'deleted',
   owner,
-  before: raw,
+  before: rawOf({ raw }),
   after: null,
 });
 
 /** The directory may take over what the API made, never the other way round. */
-function refuseForeign(changed: StoredDocument[], owner: Owner): void {
+function refuseForeign(changed: CheckedDocument[], owner: Owner): void {
   const foreign = owner === 'directory' ? [] : changed.filter((document) => document.owner === 'directory');
   if (foreign.length === 0) return;
   const names = foreign.map(keyOf).join(', ');

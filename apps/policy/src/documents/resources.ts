@@ -4,10 +4,11 @@ import { Injectable } from '@nestjs/common';
 import { z } from 'zod';
 import { PolicyDatabase } from '../policy-database';
 import { ApplyDocuments } from './apply-documents';
-import { findDocument, listDocuments, type DocumentKey, type StoredDocument, type StoredState } from './document-rows';
+import { findDocument, listDocuments, type DocumentKey, type StoredDocument } from './document-rows';
 import { requirePreconditions, type Preconditions } from './etag';
 import { openCursor, pageOf } from './page';
 import { keyOf } from './plan-changes';
+import type { StoredState } from './stored-documents';
 
 const position = z.tuple([z.string(), z.string()]);
 
@@ -87,8 +88,7 @@ export class Resources {
   }
 }
 
-const etagIn = ({ documents }: StoredState, key: DocumentKey): string | null =>
-  documents.find((document) => keyOf(document) === keyOf(key))?.etag ?? null;
+const etagIn = ({ documents }: StoredState, key: DocumentKey): string | null => documents.get(keyOf(key))?.etag ?? null;
 
 const envelope = z.object({ kind: z.string(), metadata: z.object({ name: z.string() }) });
 

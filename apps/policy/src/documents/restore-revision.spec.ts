@@ -20,8 +20,7 @@ const restore = (revision: number | string, query = '', token?: string) =>
   service.call(`/v1/revisions/${revision}/restore${query}`, { method: 'POST', ...(token ? { token } : {}) });
 const stored = async (): Promise<object[]> => (await service.call('/v1/resources')).body.items as object[];
 const outcome = ({ body }: { body: ApplyAnswer }) => body.results.map(({ name, action }) => `${name} ${action}`).sort();
-const ownedByDirectory = (name: string) =>
-  service.sql(`UPDATE policy.document SET owner = 'directory' WHERE name = '${name}'`);
+const ownedByDirectory = (name: string) => service.handOver(name, 'directory');
 
 describe('POST /v1/revisions/{n}/restore', () => {
   it('creates, updates and deletes as one new revision, until all is as it was', async () => {

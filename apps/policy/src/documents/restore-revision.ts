@@ -3,9 +3,9 @@ import { ProblemError, type Caller } from '@countersign/platform';
 import { Injectable } from '@nestjs/common';
 import { PolicyDatabase } from '../policy-database';
 import { ApplyDocuments, type ApplyOptions } from './apply-documents';
-import { loadState, READ_LIMIT } from './document-rows';
 import { keyOf } from './plan-changes';
 import { changesUpTo } from './revision-rows';
+import { StoredDocuments } from './stored-documents';
 
 /** A document that the API is to have again. */
 interface FormerDocument {
@@ -18,6 +18,7 @@ interface FormerDocument {
 export class RestoreRevision {
   constructor(
     private readonly database: PolicyDatabase,
+    private readonly stored: StoredDocuments,
     private readonly documents: ApplyDocuments,
   ) {}
 
@@ -28,10 +29,9 @@ export class RestoreRevision {
    */
   async restore(number: number, caller: Caller, options: ApplyOptions): Promise<ApplyAnswer> {
     const former = await this.formerDocuments(number);
-    const { documents } = await this.database.transaction(loadState, READ_LIMIT);
+    const { documents } = await this.stored.load();
     // What the directory has taken over since stays with it: its folder is the truth there.
-    const taken = new Set(documents.filter(({ owner }) => owner === 'directory').map(keyOf));
-    const raw = former.filter(({ key }) => !taken.has(key)).map((document) => document.raw);
+    const raw = former.filter(({ key }) => documents.get(key)?.owner !== 'directory').map((document) => document.raw);
     const request = { raw, remove: [], prune: true, owner: 'api' as const, caller, restoredFrom: number };
     return this.documents.apply(request, options);
   }

@@ -1,19 +1,25 @@
 import type { ParsedDocument } from '@countersign/contracts';
-import { parseStored, type DocumentKey, type StoredDocument } from './document-rows';
+import type { DocumentKey } from './document-rows';
 import { keyOf, type GivenDocument } from './plan-changes';
+import type { StoredState } from './stored-documents';
 
 interface Change {
   given: readonly GivenDocument[];
   deleted: readonly DocumentKey[];
 }
 
-/** The documents as they will be once a change is applied; stored ones that are broken are left out, as in a snapshot. */
-export const resultingDocuments = (stored: StoredDocument[], change: Change): ParsedDocument[] =>
-  mergeDocuments(parseStored(stored).parsed, change);
-
-/** The same from what was parsed already. */
-export function mergeDocuments(parsed: readonly ParsedDocument[], { given, deleted }: Change): ParsedDocument[] {
+/**
+ * The documents as they will be once a change is applied, or as they are; stored ones that are broken are left out.
+ * They may be many, so they are gone through when somebody wants them, which may be in steps.
+ */
+export function resultingDocuments(stored: StoredState['documents'], change?: Change): Iterable<ParsedDocument> {
+  const { given = [], deleted = [] } = change ?? {};
   const documents = given.map(({ document }) => document);
   const replaced = new Set([...documents, ...deleted].map(keyOf));
-  return [...parsed.filter((document) => !replaced.has(keyOf(document))), ...documents];
+  return {
+    *[Symbol.iterator]() {
+      for (const [key, { document }] of stored) if (document !== null && !replaced.has(key)) yield document;
+      yield* documents;
+    },
+  };
 }

@@ -43,11 +43,12 @@ export interface NewestRevision {
 }
 
 export const NEWEST = `
-SELECT coalesce(max(number), 0) AS number, coalesce(max(created_at)::text, '') AS "createdAt" FROM policy.revision`;
+SELECT coalesce(newest.number, 0) AS number, coalesce(newest.created_at::text, '') AS "createdAt"
+FROM (VALUES (true)) one LEFT JOIN (SELECT * FROM policy.revision ORDER BY number DESC LIMIT 1) newest ON true`;
 
 export async function newestRevision(queries: Queries): Promise<NewestRevision> {
   const [row] = await queries.query<NewestRevision[]>(NEWEST);
-  if (row === undefined) throw new Error('an aggregate gave no row');
+  if (row === undefined) throw new Error('an outer join gave no row');
   return row;
 }
 

@@ -8,18 +8,18 @@ import {
   type ParsedDocument,
 } from '@countersign/contracts';
 import { ProblemError, countErrors } from '@countersign/platform';
-import type { PolicyDocument } from '@countersign/policy-engine';
-import { parseStored, type StoredDocument } from './document-rows';
+import { eachInSteps, type CountersignDocument, type PolicyDocument, type Steps } from '@countersign/policy-engine';
+import { inStretches } from '../snapshot/in-stretches';
+import { brokenRoles, neighboursOf, type StoredError } from './affected-documents';
 import { materialErrors } from './issuer-material';
 import { keyOf, removedDocuments, type GivenDocument, type WantedChanges } from './plan-changes';
+import type { StoredState } from './stored-documents';
 
 const MAX_ERRORS = 1_000;
 
 export interface ValidationInput {
   raw: readonly unknown[];
-  stored: StoredDocument[];
-  /** What `stored` parses to, where that is known already: of many documents it takes a while. */
-  parsed?: ParsedDocument[];
+  stored: StoredState['documents'];
   wanted: Omit<WantedChanges, 'given'>;
   /** Our issuer URL: nobody may register it. */
   publicUrl: string;
@@ -42,51 +42,46 @@ interface Parsed {
  * wrong at once. PolicyTests among them are validated, and are not what is given back: they are never stored.
  * @throws ProblemError invalid-document, or conflict when only stored documents stand in the way
  */
-export function validateDocuments(input: ValidationInput): GivenDocument[] {
-  const { candidates, errors, failedPolicies } = parseAll(input.raw);
-  const stored = input.parsed ?? parseStored(input.stored).parsed;
+export async function validateDocuments({ raw, stored, wanted, publicUrl }: ValidationInput): Promise<GivenDocument[]> {
+  const { candidates, errors, failedPolicies } = await inStretches(parseAll(raw));
   const given = candidates.map(({ document, raw }) => ({ document, raw }));
-  const replaced = new Set([
-    ...candidates.map(({ document }) => keyOf(document)),
-    ...removedDocuments(input.stored, { ...input.wanted, given }).map(keyOf),
-  ]);
-  const kept = stored.filter((document) => !replaced.has(keyOf(document)));
-  const set = [...kept, ...failedPolicies];
-  const found = crossCheck([...set, ...given.map(({ document }) => document)]);
-  const conflicts = [...issuerConflicts(candidates, kept), ...namespaceConflicts(candidates, stored)];
+  const removed = removedDocuments(stored, { ...wanted, given });
+  const change = { written: given.map(({ document }) => document), removed, failedPolicies };
+  const neighbours = await inStretches(neighboursOf(stored, change));
+  const found = crossCheck([...neighbours, ...change.written]);
+  const conflicts = [...issuerConflicts(candidates, neighbours), ...namespaceConflicts(candidates, stored)];
   refuse(
-    [...errors, ...issuerErrors(candidates, input.publicUrl), ...blamed(found, set.length, candidates)],
+    [...errors, ...issuerErrors(candidates, publicUrl), ...blamed(found, neighbours.length, candidates)],
     conflicts,
   );
-  refuseBroken(
-    found.filter(({ document }) => document < set.length),
-    crossCheck(stored),
-  );
+  refuseBroken(await inStretches(brokenRoles(stored, change)));
   return given;
 }
 
-function parseAll(raws: readonly unknown[]): Parsed {
+function* parseAll(raws: readonly unknown[]): Steps<Parsed> {
   const parsed: Parsed = { candidates: [], errors: [], failedPolicies: [] };
   const seen = new Set<string>();
-  for (const [index, raw] of raws.entries()) {
-    const result = isPolicyTest(raw) ? parsePolicyTest(raw) : parseDocument(raw);
-    if (!result.ok) {
-      const { kind = null, name = null } = result;
-      parsed.errors.push(...result.errors.map((error) => ({ document: index, kind, name, ...error })));
-      if (kind === 'Policy' && name !== null) parsed.failedPolicies.push({ kind, name, spec: { statement: [] } });
-    } else if ('test' in result) {
-      continue;
-    } else if (seen.has(keyOf(result.document))) {
-      const message = 'the request has another document of this kind and name';
-      parsed.errors.push(
-        errorOf(index, result.document, { path: '/metadata/name', code: 'duplicate_document', message }),
-      );
-    } else {
-      seen.add(keyOf(result.document));
-      parsed.candidates.push({ index, document: result.document, raw });
-    }
-  }
+  yield* eachInSteps(raws.entries(), ([index, raw]) => parseInto(parsed, seen, { index, raw }));
   return parsed;
+}
+
+function parseInto(parsed: Parsed, seen: Set<string>, { index, raw }: { index: number; raw: unknown }): void {
+  const result = isPolicyTest(raw) ? parsePolicyTest(raw) : parseDocument(raw);
+  if (!result.ok) {
+    const { kind = null, name = null } = result;
+    parsed.errors.push(...result.errors.map((error) => ({ document: index, kind, name, ...error })));
+    if (kind === 'Policy' && name !== null) parsed.failedPolicies.push({ kind, name, spec: { statement: [] } });
+    return;
+  }
+  if ('test' in result) return;
+  const { document } = result;
+  if (seen.has(keyOf(document))) {
+    const message = 'the request has another document of this kind and name';
+    parsed.errors.push(errorOf(index, document, { path: '/metadata/name', code: 'duplicate_document', message }));
+    return;
+  }
+  seen.add(keyOf(document));
+  parsed.candidates.push({ index, document, raw });
 }
 
 const errorOf = (
@@ -123,7 +118,7 @@ function ownIssuer(iss: string, publicUrl: string): FieldError[] {
 const plainForm = (url: string): string =>
   (URL.canParse(url) ? new URL(url).href : url).replace(/\/+$/, '').toLowerCase();
 
-function issuerConflicts(candidates: Candidate[], kept: ParsedDocument[]): DocumentError[] {
+function issuerConflicts(candidates: Candidate[], kept: CountersignDocument[]): DocumentError[] {
   const holders = new Map(kept.flatMap(({ kind, name, spec }) => (kind === 'JwtIssuer' ? [[spec.iss, name]] : [])));
   return candidates.flatMap(({ index, document }) => {
     const holder = document.kind === 'JwtIssuer' ? holders.get(document.spec.iss) : undefined;
@@ -134,10 +129,9 @@ function issuerConflicts(candidates: Candidate[], kept: ParsedDocument[]): Docum
 }
 
 /** Names are unique whatever the namespace: a document of another namespace must not be overwritten unnoticed. */
-function namespaceConflicts(candidates: Candidate[], stored: ParsedDocument[]): DocumentError[] {
-  const namespaces = new Map(stored.map((document) => [keyOf(document), document.namespace]));
+function namespaceConflicts(candidates: Candidate[], stored: StoredState['documents']): DocumentError[] {
   return candidates.flatMap(({ index, document }) => {
-    const namespace = namespaces.get(keyOf(document)) ?? null;
+    const namespace = stored.get(keyOf(document))?.document?.namespace ?? null;
     if (namespace === null || document.namespace === null || namespace === document.namespace) return [];
     const message = `stored with the namespace "${namespace}"; names are unique over all namespaces`;
     return [errorOf(index, document, { path: '/metadata/namespace', code: 'namespace_conflict', message })];
@@ -155,11 +149,7 @@ function refuse(errors: DocumentError[], conflicts: DocumentError[]): void {
   throw new ProblemError(code, countErrors(all), { errors: all.slice(0, MAX_ERRORS) });
 }
 
-/** Stored documents that this change would break; those that were broken before do not count. */
-function refuseBroken(after: DocumentError[], before: DocumentError[]): void {
-  const identity = ({ kind, name, path, code }: DocumentError): string => [kind, name, path, code].join(' ');
-  const known = new Set(before.map(identity));
-  const broken = after.filter((error) => !known.has(identity(error)));
+function refuseBroken(broken: StoredError[]): void {
   if (broken.length === 0) return;
   const places = broken.map(({ kind, name, path, message }) => `${kind}/${name} ${path}: ${message}`);
   throw new ProblemError('conflict', `Stored documents stand in the way: ${places.slice(0, 10).join('; ')}`);

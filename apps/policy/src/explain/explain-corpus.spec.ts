@@ -1,4 +1,4 @@
-import { parseDocument } from '@countersign/contracts';
+import { parseDocument, type DocumentChange } from '@countersign/contracts';
 import {
   compileSnapshot,
   decideExchange,
@@ -73,6 +73,8 @@ const exchanges = posable
   .map((item): Question => ({ item, documents: item.documents, body: bodyOf(item) }));
 const permissions = posable.filter((item) => item.kind === 'permission' && isGrantable(item)).map(permissionQuestion);
 
+const deletion = { action: 'deleted' as const, owner: 'api' as const, before: null, after: null };
+
 /** Stores the documents in place of all others, whatever lint would say of them. */
 async function store(documents: Json[]): Promise<void> {
   const rows = documents.map((raw) => {
@@ -81,9 +83,12 @@ async function store(documents: Json[]): Promise<void> {
   });
   await service.database.transaction(async (manager) => {
     await lockDocuments(manager);
-    const known = await manager.query<{ kind: string; name: string }[]>('SELECT kind, name FROM policy.document');
+    const known = await manager.query<Pick<DocumentChange, 'kind' | 'name'>[]>(
+      'SELECT kind, name FROM policy.document',
+    );
     await deleteDocuments(manager, known);
-    const revision = { author: 'test', source: 'api' as const, restoredFrom: null, changes: [] };
+    const changes = known.map((key) => ({ ...key, ...deletion }));
+    const revision = { author: 'test', source: 'api' as const, restoredFrom: null, changes };
     await writeDocuments(manager, rows, await insertRevision(manager, revision));
   });
 }

@@ -1,12 +1,13 @@
 import { ADMIN_ACTIONS, markAllowed, type Finding, type ParsedDocument } from '@countersign/contracts';
 import { ProblemError, countErrors } from '@countersign/platform';
-import { lintDocuments } from '@countersign/policy-engine';
+import { lintInSteps } from '@countersign/policy-engine';
 import { keyOf, type GivenDocument } from '../documents/plan-changes';
+import { inStretches } from '../snapshot/in-stretches';
 import { checkAnnotations } from './allowed-rules';
 
 export interface LintedChange {
   /** All documents as they will be. */
-  documents: readonly ParsedDocument[];
+  documents: Iterable<ParsedDocument>;
   given: readonly GivenDocument[];
   /** The documents as the request has them. */
   raw: readonly unknown[];
@@ -24,13 +25,13 @@ export type AllowedFinding = Pick<Finding, 'rule' | 'path'> & Finding['resource'
  * @throws ProblemError lint-failed for an error that nobody allowed, with all findings; invalid-document for an
  *   annotation that names no rule
  */
-export function lintChange({ documents, given, raw, written, allow }: LintedChange): {
+export async function lintChange({ documents, given, raw, written, allow }: LintedChange): Promise<{
   findings: Finding[];
   allowed: AllowedFinding[];
-} {
+}> {
   checkAnnotations(given, raw);
   const only = new Set(given.map(({ document }) => document));
-  const found = lintDocuments(documents, { only, adminActions: ADMIN_ACTIONS });
+  const found = await inStretches(lintInSteps(documents, { only, adminActions: ADMIN_ACTIONS }));
   const findings = markAllowed(found, given.map(writtenOf), allow);
   const errors = findings.filter(({ severity, resource }) => severity === 'error' && written.has(keyOf(resource)));
   refuse(

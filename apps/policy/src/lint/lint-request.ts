@@ -1,21 +1,21 @@
-import { setImmediate } from 'node:timers/promises';
 import { ADMIN_ACTIONS, documentFindings, markAllowed, type Finding, type LintAnswer } from '@countersign/contracts';
-import { lintAmong, type CountersignDocument, type LintFinding } from '@countersign/policy-engine';
+import { lintInSteps, type CountersignDocument } from '@countersign/policy-engine';
 import { Injectable } from '@nestjs/common';
 import { PolicyConfig } from '../config';
-import { loadState, parseStored, READ_LIMIT, type StoredDocument } from '../documents/document-rows';
-import { keyOf, type GivenDocument } from '../documents/plan-changes';
+import { rawOf } from '../documents/document-rows';
+import type { GivenDocument } from '../documents/plan-changes';
 import { readDocuments } from '../documents/read-documents';
 import { resultingDocuments } from '../documents/resulting-documents';
+import { StoredDocuments, type StoredState } from '../documents/stored-documents';
 import { validateDocuments } from '../documents/validate-documents';
-import { PolicyDatabase } from '../policy-database';
+import { inStretches } from '../snapshot/in-stretches';
 import { writtenOf } from './lint-change';
 
 /** Lints documents without storing them. */
 @Injectable()
 export class LintRequest {
   constructor(
-    private readonly database: PolicyDatabase,
+    private readonly documents: StoredDocuments,
     private readonly config: PolicyConfig,
   ) {}
 
@@ -24,36 +24,24 @@ export class LintRequest {
    * @throws ProblemError as apply does for documents that are not valid
    */
   async lint(body: unknown, contentType: string | undefined): Promise<LintAnswer> {
-    const stored = (await this.database.transaction(loadState, READ_LIMIT)).documents;
-    const given = isEmpty(body) ? storedDocuments(stored) : this.given(readDocuments(body, contentType), stored);
-    const documents = resultingDocuments(stored, { given, deleted: [] });
-    return { findings: await lintAll(given, lintAmong(documents, ADMIN_ACTIONS)) };
+    const { documents: stored } = await this.documents.load();
+    const given = isEmpty(body) ? storedDocuments(stored) : await this.given(readDocuments(body, contentType), stored);
+    return { findings: await lintAll(given, resultingDocuments(stored, { given, deleted: [] })) };
   }
 
-  private given(raw: unknown[], stored: StoredDocument[]): GivenDocument[] {
+  private given(raw: unknown[], stored: StoredState['documents']): Promise<GivenDocument[]> {
     const wanted = { remove: [], prune: false, owner: 'api' as const };
     return validateDocuments({ raw, stored, wanted, publicUrl: this.config.publicUrl });
   }
 }
 
-function storedDocuments(stored: StoredDocument[]): GivenDocument[] {
-  const raws = new Map(stored.map((document) => [keyOf(document), document.raw]));
-  return parseStored(stored).parsed.map((document) => ({ document, raw: raws.get(keyOf(document)) }));
-}
+const storedDocuments = (stored: StoredState['documents']): GivenDocument[] =>
+  [...stored.values()].flatMap(({ document, raw }) => (document === null ? [] : [{ document, raw: rawOf({ raw }) }]));
 
 const isEmpty = (body: unknown): boolean => body === undefined || body === null || body === '';
 
-/** Decisions of the same process wait for a stretch at most. */
-const STRETCH_MS = 8;
-
-async function lintAll(given: GivenDocument[], lint: (document: CountersignDocument) => LintFinding[]) {
-  const findings: Finding[] = [];
-  let end = performance.now() + STRETCH_MS;
-  for (const one of given) {
-    findings.push(...documentFindings(one), ...markAllowed(lint(one.document), [writtenOf(one)]));
-    if (performance.now() < end) continue;
-    await setImmediate();
-    end = performance.now() + STRETCH_MS;
-  }
-  return findings;
+async function lintAll(given: GivenDocument[], documents: Iterable<CountersignDocument>): Promise<Finding[]> {
+  const only = new Set(given.map(({ document }) => document));
+  const found = await inStretches(lintInSteps(documents, { only, adminActions: ADMIN_ACTIONS }));
+  return [...given.flatMap(documentFindings), ...markAllowed(found, given.map(writtenOf))];
 }

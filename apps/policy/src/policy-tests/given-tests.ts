@@ -1,6 +1,8 @@
 import { parsePolicyTest, type ApplyAnswer, type DocumentError } from '@countersign/contracts';
 import { ProblemError } from '@countersign/platform';
 import { runPolicyTest, type PolicyTest, type PolicyTestResult, type Snapshot } from '@countersign/policy-engine';
+import type { ChangeRequest } from '../documents/apply-documents';
+import type { CompileDocuments } from '../snapshot/compile-documents';
 
 /** A PolicyTest and its place in the request. */
 interface GivenTest {
@@ -19,12 +21,14 @@ export const policyTestsIn = (raw: readonly unknown[]): GivenTest[] =>
 export function testsOf(
   raw: readonly unknown[],
   required: 'require' | undefined,
-): { condition: { postcondition?: (snapshot: Snapshot) => void }; answer: Pick<ApplyAnswer, 'tests'> } {
+  compiler: Pick<CompileDocuments, 'compile'>,
+): { condition: Pick<ChangeRequest, 'postcondition'>; answer: Pick<ApplyAnswer, 'tests'> } {
   const given = policyTestsIn(raw);
   if (given.length === 0) return { condition: {}, answer: {} };
   const action = required ? ('passed' as const) : ('not_run' as const);
   const tests = given.map(({ test: { name, cases } }) => ({ name, action, cases: cases.length }));
-  const postcondition = (snapshot: Snapshot) => requireTests(given, snapshot, Math.floor(Date.now() / 1000));
+  const postcondition: ChangeRequest['postcondition'] = async (documents, { number }) =>
+    requireTests(given, await compiler.compile(documents, number), Math.floor(Date.now() / 1000));
   return { condition: required ? { postcondition } : {}, answer: { tests } };
 }
 

@@ -10,10 +10,9 @@ import {
 } from '@countersign/policy-engine';
 import { Injectable } from '@nestjs/common';
 import { PolicyConfig } from '../config';
-import { loadState, READ_LIMIT } from '../documents/document-rows';
 import { resultingDocuments } from '../documents/resulting-documents';
+import { StoredDocuments, type StoredState } from '../documents/stored-documents';
 import { validateDocuments } from '../documents/validate-documents';
-import { PolicyDatabase } from '../policy-database';
 import { CompileDocuments } from '../snapshot/compile-documents';
 import { policyTestsIn } from './given-tests';
 import type { TestQuery } from './test-query';
@@ -22,17 +21,17 @@ import type { TestQuery } from './test-query';
 @Injectable()
 export class RunPolicyTests {
   constructor(
-    private readonly database: PolicyDatabase,
+    private readonly stored: StoredDocuments,
     private readonly compiler: CompileDocuments,
     private readonly config: PolicyConfig,
   ) {}
 
   async run(raw: readonly unknown[], { neighbours, onlyGiven }: TestQuery): Promise<PolicyTestsAnswer> {
     const { publicUrl } = this.config;
-    const { newest, documents: stored } = await this.database.transaction(loadState, READ_LIMIT);
-    const base = onlyGiven ? [] : stored;
+    const { newest, documents: stored } = await this.stored.load();
+    const base: StoredState['documents'] = onlyGiven ? new Map() : stored;
     const wanted = { remove: [], prune: false, owner: 'api' as const };
-    const given = validateDocuments({ raw, stored: base, wanted, publicUrl });
+    const given = await validateDocuments({ raw, stored: base, wanted, publicUrl });
     const tests = policyTestsIn(raw).map(({ test }) => test);
     if (tests.length === 0) throw new ProblemError('invalid-document', 'There is no PolicyTest in the body.');
     const documents = resultingDocuments(base, { given, deleted: [] });
@@ -40,7 +39,7 @@ export class RunPolicyTests {
     // Documents alone are tried without what this deployment knows: their result is the same everywhere.
     const snapshot = onlyGiven
       ? compileSnapshot({ documents, publicUrl, revision })
-      : this.compiler.compile(documents, revision);
+      : await this.compiler.compile(documents, revision);
     const cases = await runTests(snapshot, tests, { neighbours, now: Math.floor(Date.now() / 1000) });
     return answerOf(cases, { revision, neighbours });
   }

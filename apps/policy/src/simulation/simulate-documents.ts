@@ -1,14 +1,12 @@
-import { setImmediate } from 'node:timers/promises';
-import type { ParsedDocument, SimulationAnswer } from '@countersign/contracts';
+import type { SimulationAnswer } from '@countersign/contracts';
 import { ProblemError } from '@countersign/platform';
 import type { Snapshot } from '@countersign/policy-engine';
 import { Injectable } from '@nestjs/common';
 import { PolicyConfig } from '../config';
-import { loadState, parseStored, READ_LIMIT, type StoredDocument } from '../documents/document-rows';
 import { planChanges } from '../documents/plan-changes';
-import { mergeDocuments } from '../documents/resulting-documents';
+import { resultingDocuments } from '../documents/resulting-documents';
+import { StoredDocuments } from '../documents/stored-documents';
 import { validateDocuments } from '../documents/validate-documents';
-import { PolicyDatabase } from '../policy-database';
 import { RecordReviews, visitInStretches } from '../recorded/record-reviews';
 import { RecordedExchanges } from '../recorded/recorded-exchanges';
 import { CompileDocuments } from '../snapshot/compile-documents';
@@ -16,14 +14,13 @@ import { DecisionChanges } from './decision-changes';
 import { Redecider } from './redecide';
 import type { SimulationRequest } from './simulation-request';
 
-const PARSED_AT_ONCE = 50;
 const MOST_EXCHANGES = 250_000;
 
 /** Decides recorded exchanges again, under today's documents and under candidates. Changes and issues nothing. */
 @Injectable()
 export class SimulateDocuments {
   constructor(
-    private readonly database: PolicyDatabase,
+    private readonly stored: StoredDocuments,
     private readonly recorded: RecordedExchanges,
     private readonly reviews: RecordReviews,
     private readonly documents: CompileDocuments,
@@ -55,26 +52,15 @@ export class SimulateDocuments {
   /** Of the stored documents, and of what they would be; both from one look at the database. */
   private async compileBoth({ raw, prune, owner }: SimulationRequest): Promise<[before: Snapshot, after: Snapshot]> {
     const { publicUrl } = this.config;
-    const { newest, documents: stored } = await this.database.transaction(loadState, READ_LIMIT);
+    const { newest, documents: stored } = await this.stored.load();
     const { number: revision } = newest;
     const wanted = { remove: [], prune, owner };
-    const parsed = await parseInSteps(stored);
-    const given = validateDocuments({ raw, stored, parsed, wanted, publicUrl });
+    const given = await validateDocuments({ raw, stored, wanted, publicUrl });
     const { delete: deleted } = planChanges(stored, { ...wanted, given });
-    await setImmediate();
-    const before = this.documents.compile(parsed, revision);
-    await setImmediate();
-    return [before, this.documents.compile(mergeDocuments(parsed, { given, deleted }), revision)];
+    const before = resultingDocuments(stored);
+    const after = resultingDocuments(stored, { given, deleted });
+    return [await this.documents.compile(before, revision), await this.documents.compile(after, revision)];
   }
-}
-
-async function parseInSteps(stored: StoredDocument[]): Promise<ParsedDocument[]> {
-  const parsed: ParsedDocument[] = [];
-  for (let at = 0; at < stored.length; at += PARSED_AT_ONCE) {
-    parsed.push(...parseStored(stored.slice(at, at + PARSED_AT_ONCE)).parsed);
-    await setImmediate();
-  }
-  return parsed;
 }
 
 const tooMany = (count: number): ProblemError =>

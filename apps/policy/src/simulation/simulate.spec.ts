@@ -172,10 +172,10 @@ describe('POST /v1/simulate', () => {
   });
 
   it('refuses to change what the resources directory owns, unless on its behalf', async () => {
-    await service.sql("UPDATE policy.document SET owner = 'directory' WHERE name = 'q'");
+    await service.handOver('q', 'directory');
     expect(await simulate([policy('q', 'Function:Write')])).toMatchObject({ status: 409 });
     expect(await simulate([policy('q', 'Function:Write')], { owner: 'directory' })).toMatchObject({ status: 200 });
-    await service.sql("UPDATE policy.document SET owner = 'api' WHERE name = 'q'");
+    await service.handOver('q', 'api');
   });
 
   it.each<[string, unknown, string]>([

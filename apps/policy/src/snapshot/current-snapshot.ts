@@ -4,7 +4,6 @@ import { Logger, Readiness, UnavailableError } from '@countersign/platform';
 import type { Snapshot } from '@countersign/policy-engine';
 import { Injectable, Optional, type OnApplicationBootstrap, type OnModuleDestroy } from '@nestjs/common';
 import { registrationOf } from '../documents/check-issuers';
-import { loadState, parseStored, READ_LIMIT } from '../documents/document-rows';
 import { newestRevision, type NewestRevision } from '../documents/revision-rows';
 import { PolicyDatabase } from '../policy-database';
 import { CompileDocuments } from './compile-documents';
@@ -93,13 +92,15 @@ export class CurrentSnapshot implements OnApplicationBootstrap, OnModuleDestroy 
   }
 
   private async load(): Promise<Loaded> {
-    const { newest, documents } = await this.database.transaction(loadState, READ_LIMIT);
-    const { parsed, broken } = parseStored(documents);
-    const snapshot = this.documents.compile(parsed, newest.number);
-    for (const { kind, name } of broken) this.logger.error('stored document left out', { kind, name });
+    const { state, snapshot } = await this.documents.compileNewest();
+    const { newest, documents } = state;
+    const issuers: IssuerRegistration[] = [];
+    for (const { kind, name, document } of documents.values()) {
+      if (document === null) this.logger.error('stored document left out', { kind, name });
+      else if (document.kind === 'JwtIssuer') issuers.push(registrationOf(document));
+    }
     for (const problem of snapshot.errors) this.logger.error('stored document left out', { problem });
-    const issuers = parsed.flatMap((document) => (document.kind === 'JwtIssuer' ? [registrationOf(document)] : []));
-    this.logger.info('policy snapshot compiled', { revision: newest.number, documents: documents.length });
+    this.logger.info('policy snapshot compiled', { revision: newest.number, documents: documents.size });
     return { newest, snapshot, issuers };
   }
 }

@@ -1,4 +1,5 @@
 import type { CountersignDocument, JwtIssuerDocument, PolicyDocument, RoleDocument } from '../documents';
+import { eachInSteps, type Steps } from '../steps';
 
 /** The documents seen together. */
 export interface LintContext {
@@ -7,40 +8,62 @@ export interface LintContext {
   /** By `iss`, enabled ones before disabled ones. */
   issuers: ReadonlyMap<string, JwtIssuerDocument>;
   policies: ReadonlyMap<string, PolicyDocument>;
-  /** Enabled roles by the policies they name. */
+  /** Enabled roles by the linted policies they name. */
   rolesOf: ReadonlyMap<string, readonly RoleDocument[]>;
   /** How often each action is written, in all policies. */
   actions: ReadonlyMap<string, number>;
   /** Spellings of actions that differ in nothing but case. */
   actionSpellings: ReadonlyMap<string, readonly string[]>;
-  /** Documents of one kind whose names look the same. */
+  /** Documents of one kind whose names look like that of a linted one, itself included. */
   lookAlikes: ReadonlyMap<string, readonly CountersignDocument[]>;
 }
 
-/** What is only asked for by some rules is made when the first one asks. */
-export function lintContext(documents: readonly CountersignDocument[], adminActions: readonly string[]): LintContext {
-  const policies = documents.filter((document) => document.kind === 'Policy');
+interface LintedDocuments {
+  /** Documents that findings are asked of. */
+  linted: Iterable<CountersignDocument>;
+  adminActions: readonly string[];
+}
+
+/** Among many documents, the look at all of them takes longest, so it is one, in steps, and for what is linted alone. */
+export function* lintContext(
+  documents: Iterable<CountersignDocument>,
+  { linted, adminActions }: LintedDocuments,
+): Steps<LintContext> {
+  const { issuers, policies, rolesOf, lookAlikes } = yield* lookAround(documents, linted);
   const actions = once(() => countActions(policies));
   const spellings = once(() => group([...actions().keys()].map((action) => [action.toLowerCase(), action] as const)));
-  const roles = once(() => rolesByPolicy(documents));
-  const lookAlikes = once(() => group(documents.map((document) => [skeleton(document), document] as const)));
   return {
     adminActions,
-    issuers: issuersByIss(documents),
+    issuers: byIss(issuers),
     policies: new Map(policies.map((policy) => [policy.name, policy])),
-    get rolesOf() {
-      return roles();
-    },
+    rolesOf,
+    lookAlikes,
     get actions() {
       return actions();
     },
     get actionSpellings() {
       return spellings();
     },
-    get lookAlikes() {
-      return lookAlikes();
-    },
   };
+}
+
+function* lookAround(documents: Iterable<CountersignDocument>, linted: Iterable<CountersignDocument>) {
+  const issuers: JwtIssuerDocument[] = [];
+  const policies: PolicyDocument[] = [];
+  const rolesOf = new Map<string, RoleDocument[]>();
+  const lookAlikes = new Map<string, CountersignDocument[]>();
+  yield* eachInSteps(linted, (document) => {
+    lookAlikes.set(skeleton(document), []);
+    if (document.kind === 'Policy') rolesOf.set(document.name, []);
+  });
+  if (lookAlikes.size === 0) return { issuers, policies, rolesOf, lookAlikes };
+  yield* eachInSteps(documents, (document) => {
+    lookAlikes.get(skeleton(document))?.push(document);
+    if (document.kind === 'JwtIssuer') issuers.push(document);
+    else if (document.kind === 'Policy') policies.push(document);
+    else if (!document.spec.disabled) for (const name of document.spec.policy) rolesOf.get(name)?.push(document);
+  });
+  return { issuers, policies, rolesOf, lookAlikes };
 }
 
 function once<T>(make: () => T): () => T {
@@ -48,15 +71,9 @@ function once<T>(make: () => T): () => T {
   return () => (made ??= { value: make() }).value;
 }
 
-function issuersByIss(documents: readonly CountersignDocument[]): Map<string, JwtIssuerDocument> {
-  const issuers = documents.filter((document) => document.kind === 'JwtIssuer');
-  issuers.sort((one, other) => Number(other.spec.disabled) - Number(one.spec.disabled));
-  return new Map(issuers.map((issuer) => [issuer.spec.iss, issuer]));
-}
-
-function rolesByPolicy(documents: readonly CountersignDocument[]): Map<string, RoleDocument[]> {
-  const roles = documents.filter((document) => document.kind === 'Role').filter(({ spec }) => !spec.disabled);
-  return group(roles.flatMap((role) => role.spec.policy.map((name) => [name, role] as const)));
+function byIss(issuers: JwtIssuerDocument[]): Map<string, JwtIssuerDocument> {
+  const enabledLast = issuers.toSorted((one, other) => Number(other.spec.disabled) - Number(one.spec.disabled));
+  return new Map(enabledLast.map((issuer) => [issuer.spec.iss, issuer]));
 }
 
 function countActions(policies: readonly PolicyDocument[]): Map<string, number> {

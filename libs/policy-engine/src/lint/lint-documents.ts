@@ -1,4 +1,5 @@
 import type { CountersignDocument } from '../documents';
+import { atOnce, eachInSteps, type Steps } from '../steps';
 import { lintContext, type LintContext } from './lint-context';
 import type { LintFinding, Severity } from './lint-findings';
 import type { Draft, LintRule } from './lint-rule';
@@ -16,22 +17,23 @@ const rank: Record<Severity, number> = { error: 0, warning: 1, info: 2 };
 
 /**
  * What valid documents, seen together, say that is dangerous, dead, or better said otherwise: in the order of the
- * documents, the gravest of each first. Disabled documents are silent.
+ * documents, or of `only`, the gravest of each first. Disabled documents are silent.
  */
-export function lintDocuments(
-  documents: readonly CountersignDocument[],
-  { only, adminActions }: LintOptions,
-): LintFinding[] {
-  return documents.filter((document) => only?.has(document) ?? true).flatMap(lintAmong(documents, adminActions));
-}
+export const lintDocuments = (documents: Iterable<CountersignDocument>, options: LintOptions): LintFinding[] =>
+  atOnce(lintInSteps(documents, options));
 
-/** The same, one document at a time: many of them take seconds. */
-export function lintAmong(
-  documents: readonly CountersignDocument[],
-  adminActions: readonly string[],
-): (document: CountersignDocument) => LintFinding[] {
-  const context = lintContext(documents, adminActions);
-  return (document) => (isDisabled(document) ? [] : lintDocument(document, context));
+/** The same, some milliseconds at a time: many of them take seconds. */
+export function* lintInSteps(
+  documents: Iterable<CountersignDocument>,
+  { only, adminActions }: LintOptions,
+): Steps<LintFinding[]> {
+  const linted = only ?? documents;
+  const context = yield* lintContext(documents, { linted, adminActions });
+  const findings: LintFinding[] = [];
+  yield* eachInSteps(linted, (document) => {
+    if (!isDisabled(document)) findings.push(...lintDocument(document, context));
+  });
+  return findings;
 }
 
 const isDisabled = (document: CountersignDocument): boolean => document.kind !== 'Policy' && document.spec.disabled;
