@@ -57,6 +57,9 @@ export class DeliveryOutcomes {
     },
   });
 
+  /** The one that was added last. */
+  private latest: Promise<unknown> = Promise.resolve();
+
   constructor(
     private readonly database: AuditDatabase,
     private readonly endpoints: EndpointStore,
@@ -68,8 +71,10 @@ export class DeliveryOutcomes {
    * endpoint deleted: then nothing is recorded.
    */
   record(delivery: LeasedDelivery, attempt: AttemptRecord, state: DeliveryState): Promise<boolean> {
-    if (state.kind === 'delivered') return this.delivered.add({ delivery, attempt });
-    return this.recordFailure(delivery, attempt, state);
+    if (state.kind !== 'delivered') return this.recordFailure(delivery, attempt, state);
+    const recording = this.delivered.add({ delivery, attempt });
+    this.latest = recording;
+    return recording;
   }
 
   /** Nothing follows from most of them, so those that end at about the same time are recorded together. */
@@ -87,7 +92,13 @@ export class DeliveryOutcomes {
     return delivered.map(({ delivery }) => ids.has(delivery.id));
   }
 
-  private recordFailure(delivery: LeasedDelivery, attempt: AttemptRecord, state: DeliveryState): Promise<boolean> {
+  private async recordFailure(
+    delivery: LeasedDelivery,
+    attempt: AttemptRecord,
+    state: DeliveryState,
+  ): Promise<boolean> {
+    // If this disables the endpoint, what it took before and is not recorded would become a dead letter.
+    await this.latest.catch(() => undefined);
     return this.database.transaction(async (manager) => {
       // The endpoint first: the same order in every transaction, so that none waits for another in a circle.
       const endpoint = await this.endpoints.lock(manager, delivery.webhookId);

@@ -103,21 +103,27 @@ export class DeliveryWorker implements OnApplicationBootstrap, BeforeApplication
   private async deliver(lane: EndpointLane, delivery: LeasedDelivery): Promise<void> {
     const { attempt, state } = await this.sender.send(delivery);
     const recording = this.outcomes.record(delivery, attempt, state);
-    if (state.kind === 'delivered') this.leave(lane, true);
-    else {
-      // It may be the end of the endpoint: nothing else is started before that is known.
-      const waiting = lane.clear();
-      await recording.finally(() => this.giveBack(waiting)).finally(() => this.leave(lane, false));
-    }
+    if (state.kind === 'delivered') this.free(lane, (now) => lane.succeed(now));
+    else await this.settleFailure(lane, recording);
     if (!(await recording)) this.logger.warn('the lease of a delivery was lost', { delivery: delivery.id });
   }
 
-  /** A place is free. */
-  private leave(lane: EndpointLane, isDelivered: boolean): void {
+  /** It may be the end of the endpoint: nothing else is started before that is known, and what waits is given back. */
+  private async settleFailure(lane: EndpointLane, recording: Promise<unknown>): Promise<void> {
+    lane.fail();
+    try {
+      await recording;
+    } finally {
+      await this.giveBack(lane.clear());
+      this.free(lane, () => lane.endFailure());
+    }
+  }
+
+  private free(lane: EndpointLane, end: (now: number) => void): void {
     const now = this.clock.now();
     // More is due only where as much was taken as there was room for.
     if (lane.room(now) === 0) this.wake();
-    lane.end(now, isDelivered);
+    end(now);
     this.fill(lane);
   }
 

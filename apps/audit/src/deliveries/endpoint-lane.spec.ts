@@ -19,19 +19,28 @@ describe('a lane of an endpoint', () => {
   it('starts the oldest first and no more than there are places, and the next when one has ended', () => {
     const lane = laneWith(6);
     expect(started(lane, 0)).toEqual(['0', '1', '2', '3']);
-    lane.end(0, true);
+    lane.succeed(0);
     expect(started(lane, 0)).toEqual(['4']);
   });
 
-  it.each<[string, boolean, number, number]>([
-    ['took some', true, 1_000, PLACES + 3],
-    ['took some a while ago', true, 1_100, PLACES],
-    ['failed', false, 1_000, PLACES],
-  ])('leases ahead what the endpoint takes: one that %s', (_, isDelivered, now, room) => {
+  it.each([
+    [1_000, PLACES + 3],
+    [1_100, PLACES],
+  ])('leases ahead what the endpoint took in the last tenth of a second: at %d', (now, room) => {
     const lane = laneWith(3);
     started(lane, 1_000);
-    for (let index = 0; index < 3; index += 1) lane.end(1_000, isDelivered);
+    for (let index = 0; index < 3; index += 1) lane.succeed(1_000);
     expect(lane.room(now)).toBe(room);
+  });
+
+  it('starts and leases nothing while it is not known what follows from a failure, and nothing ahead after it', () => {
+    const lane = laneWith(6);
+    started(lane, 0);
+    lane.succeed(0);
+    lane.fail();
+    expect([started(lane, 0), lane.room(0)]).toEqual([[], 0]);
+    lane.endFailure();
+    expect([started(lane, 0), lane.room(0)]).toEqual([['4', '5'], 0]);
   });
 
   it('has room for a new endpoint of its places only, less what is under way or waits', () => {

@@ -8,6 +8,7 @@ const AHEAD_WINDOW_MS = 100;
 export class EndpointLane {
   private waiting: LeasedDelivery[] = [];
   private underWay = 0;
+  private failures = 0;
   private starts: number[] = [];
   private successes: number[] = [];
 
@@ -21,6 +22,7 @@ export class EndpointLane {
 
   /** How many more may be leased: for the places that are free, and to keep them filled until the next look. */
   room(now: number): number {
+    if (this.failures > 0) return 0;
     this.successes = within(AHEAD_WINDOW_MS, this.successes, now);
     return Math.max(0, this.places + this.successes.length - this.underWay - this.waiting.length);
   }
@@ -48,7 +50,7 @@ export class EndpointLane {
 
   /** The next delivery takes a place; null when there is none, of either. */
   start(now: number): LeasedDelivery | null {
-    if (this.underWay >= this.places) return null;
+    if (this.underWay >= this.places || this.failures > 0) return null;
     const next = this.waiting.shift();
     if (next === undefined) return null;
     this.underWay += 1;
@@ -56,10 +58,22 @@ export class EndpointLane {
     return next;
   }
 
-  /** An attempt has ended. */
-  end(now: number, isDelivered: boolean): void {
+  /** An attempt has failed: nothing starts before it has ended. */
+  fail(): void {
+    this.failures += 1;
+    this.successes = [];
+  }
+
+  /** An attempt that did not fail has ended. */
+  succeed(now: number): void {
+    this.successes.push(now);
     this.underWay -= 1;
-    if (isDelivered) this.successes.push(now);
+  }
+
+  /** What follows from a failure is done. */
+  endFailure(): void {
+    this.failures -= 1;
+    this.underWay -= 1;
   }
 
   /** Nothing waits any more; what did. */

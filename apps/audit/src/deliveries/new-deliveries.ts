@@ -3,7 +3,7 @@ import { uuidV7 } from '@countersign/platform';
 import { nodeHash, type Hash } from '@countersign/transparency-log';
 import type { EntityManager } from 'typeorm';
 import { wantedBy, type MatchingEndpoint } from '../webhooks/endpoint-matching';
-import { chainLeaf, EMPTY_CHAIN, type ChainLink } from './delivered-event';
+import { chainLeaf, EMPTY_CHAIN } from './delivered-event';
 
 const INSERT = `
   INSERT INTO audit.delivery
@@ -11,11 +11,22 @@ const INSERT = `
       chain_head)
   SELECT id, webhook_id, event_id, event_sequence, event_type, 'pending', $2, $2, endpoint_sequence,
     decode(chain_head, 'base64')
-  FROM jsonb_to_recordset($1::jsonb) AS i
+  FROM json_to_recordset($1::json) AS i
     (id uuid, webhook_id uuid, event_id text, event_sequence bigint, event_type text, endpoint_sequence bigint,
       chain_head text)`;
 
+/** One writer to a chain at a time: the rows of endpoints are held until the transaction ends, in one order everywhere. */
+const HOLD_CHAINS = `
+  SELECT id, deliveries, chain_head AS "chainHead" FROM audit.webhook_endpoint WHERE id = ANY ($1::uuid[])
+  ORDER BY id FOR NO KEY UPDATE`;
+
+const EXTEND_CHAINS = `
+  UPDATE audit.webhook_endpoint e SET deliveries = l.endpoint_sequence, chain_head = decode(l.chain_head, 'base64')
+  FROM json_to_recordset($1::json) AS l (webhook_id uuid, endpoint_sequence bigint, chain_head text)
+  WHERE e.id = l.webhook_id`;
+
 interface Chain {
+  id: string;
   deliveries: string;
   chainHead: Buffer | null;
 }
@@ -28,16 +39,15 @@ export async function insertDeliveries(
   now: number,
 ): Promise<number> {
   const candidates = events.map((event) => new Candidate(event));
-  let made = 0;
-  for (const endpoint of endpoints) {
-    const wanted = candidates.filter(({ isWanted }) => isWanted(endpoint));
-    if (wanted.length === 0) continue;
-    const links = await extendChain(manager, endpoint.id, wanted);
-    const rows = wanted.map(({ event }, index) => asRow(event, endpoint.id, links[index] as ChainLink, uuidV7(now)));
-    await manager.query(INSERT, [JSON.stringify(rows), new Date(now)]);
-    made += rows.length;
-  }
-  return made;
+  const wanted = new Map(endpoints.map((one) => [one.id, candidates.filter(({ isWanted }) => isWanted(one))]));
+  const ids = [...wanted.keys()].filter((id) => wanted.get(id)?.length !== 0);
+  if (ids.length === 0) return 0;
+  const chains = await manager.query<Chain[]>(HOLD_CHAINS, [ids]);
+  const links = chains.map((chain) => extend(chain, wanted.get(chain.id) ?? [], now));
+  await manager.query(EXTEND_CHAINS, [JSON.stringify(links.map((ofOne) => ofOne.at(-1)))]);
+  const rows = links.flat();
+  await manager.query(INSERT, [JSON.stringify(rows), new Date(now)]);
+  return rows.length;
 }
 
 /** An event, and what is the same of it for every endpoint: found out once, and hashed only when somebody wants it. */
@@ -54,31 +64,19 @@ class Candidate {
   }
 }
 
-/** One writer to a chain at a time: the endpoint's row is held until the transaction ends. */
-async function extendChain(manager: EntityManager, id: string, wanted: readonly Candidate[]): Promise<ChainLink[]> {
-  const [chain] = await manager.query<Chain[]>(
-    'SELECT deliveries, chain_head AS "chainHead" FROM audit.webhook_endpoint WHERE id = $1 FOR NO KEY UPDATE',
-    [id],
-  );
-  let [count, head] = [Number(chain?.deliveries ?? 0), chain?.chainHead ?? EMPTY_CHAIN];
-  const links = wanted.map(({ leaf }) => {
+/** Rows for the deliveries of one endpoint, each the next link of its chain. */
+function extend({ id, deliveries, chainHead }: Chain, wanted: readonly Candidate[], now: number): object[] {
+  let [count, head] = [Number(deliveries), chainHead ?? EMPTY_CHAIN];
+  return wanted.map(({ event, leaf }) => {
     [count, head] = [count + 1, nodeHash(head, leaf)];
-    return { endpointSequence: String(count), chainHead: head };
+    return {
+      id: uuidV7(now),
+      webhook_id: id,
+      event_id: event.id,
+      event_sequence: event.sequence,
+      event_type: event.type,
+      endpoint_sequence: count,
+      chain_head: head.toString('base64'),
+    };
   });
-  await manager.query('UPDATE audit.webhook_endpoint SET deliveries = $2, chain_head = $3 WHERE id = $1', [
-    id,
-    count,
-    head,
-  ]);
-  return links;
 }
-
-const asRow = ({ id, sequence, type }: RecordedEvent, webhookId: string, link: ChainLink, deliveryId: string) => ({
-  id: deliveryId,
-  webhook_id: webhookId,
-  event_id: id,
-  event_sequence: sequence,
-  event_type: type,
-  endpoint_sequence: link.endpointSequence,
-  chain_head: link.chainHead.toString('base64'),
-});

@@ -4,8 +4,8 @@ import { Injectable, type OnApplicationBootstrap } from '@nestjs/common';
 import { AuditConfig } from '../config';
 import { AuditDatabase } from '../database';
 
-/** That are kept; more than most have endpoints. */
-const MOST_SIGNING_KEYS = 1_000;
+/** More than most have endpoints. */
+const MOST_KEPT = 1_000;
 
 const SEALED = `
   SELECT id, sealed_secret AS current, previous_sealed_secret AS before
@@ -21,13 +21,17 @@ interface SealedRow {
   before: Buffer | null;
 }
 
-/** What deliveries are signed with: secrets, which are stored sealed, and keys, which are not stored. */
+/**
+ * What deliveries are signed with: secrets, which are stored sealed, and keys, which are not stored. To open or import
+ * one takes longer than to sign with it, so both are kept.
+ */
 @Injectable()
 export class EndpointSecrets implements OnApplicationBootstrap {
   private readonly sealingKey: Buffer;
   private readonly previousKeys: Buffer[];
   private readonly signingSecret: Buffer;
-  private readonly signingKeys = new Map<string, KeyObject>();
+  private readonly opened = new Kept<string>();
+  private readonly signingKeys = new Kept<KeyObject>();
 
   constructor(
     private readonly database: AuditDatabase,
@@ -50,18 +54,13 @@ export class EndpointSecrets implements OnApplicationBootstrap {
 
   /** @throws SealError when neither encryption key opens it */
   open(sealed: Buffer): string {
-    return unseal(sealed, this.sealingKey, ...this.previousKeys).toString();
+    const open = (): string => unseal(sealed, this.sealingKey, ...this.previousKeys).toString();
+    return this.opened.get(sealed.toString('base64'), open);
   }
 
   /** Ed25519, for `v1a` signatures; made from the encryption key for each endpoint, stored nowhere. */
   signingKey(id: string): KeyObject {
-    const known = this.signingKeys.get(id);
-    if (known !== undefined) return known;
-    // To import a key takes several times as long as to sign with it.
-    if (this.signingKeys.size === MOST_SIGNING_KEYS) this.signingKeys.clear();
-    const key = ed25519Key(createHmac('sha256', this.signingSecret).update(id).digest());
-    this.signingKeys.set(id, key);
-    return key;
+    return this.signingKeys.get(id, () => ed25519Key(createHmac('sha256', this.signingSecret).update(id).digest()));
   }
 
   /** The previous encryption key goes some day; what it sealed must not go with it. */
@@ -88,5 +87,18 @@ export class EndpointSecrets implements OnApplicationBootstrap {
       if (error instanceof SealError) return null;
       throw error;
     }
+  }
+}
+
+class Kept<Value> {
+  private readonly values = new Map<string, Value>();
+
+  get(name: string, make: () => Value): Value {
+    const known = this.values.get(name);
+    if (known !== undefined) return known;
+    const value = make();
+    if (this.values.size === MOST_KEPT) this.values.clear();
+    this.values.set(name, value);
+    return value;
   }
 }
