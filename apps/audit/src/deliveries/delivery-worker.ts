@@ -9,6 +9,8 @@ import { EndpointLanes, type EndpointLane } from './endpoint-lane';
 
 /** What becomes due meanwhile is leased together. */
 const LOOK_APART_MS = 50;
+/** For a place, once leased. */
+const LONGEST_WAIT_MS = 1_000;
 
 /** Sends what is due: many at once, few to one endpoint, each at least once. */
 @Injectable()
@@ -85,8 +87,8 @@ export class DeliveryWorker implements OnApplicationBootstrap, BeforeApplication
   private fill(lane: EndpointLane): void {
     if (this.stopping) return;
     const now = this.clock.now();
-    // The receiver has become slow: the lease might end during the attempt.
-    if (lane.leaseEndsBefore(now + this.settings.leaseMs / 2)) return void this.giveBack(lane.clear());
+    // The receiver has become slow; what waits should hear of a changed endpoint or an erased subject.
+    if (lane.leaseEndsBefore(now + this.settings.leaseMs - LONGEST_WAIT_MS)) void this.giveBack(lane.clear());
     for (let next = lane.start(now); next !== null; next = lane.start(now)) this.start(lane, next);
   }
 
