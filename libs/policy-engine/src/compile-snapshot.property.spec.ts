@@ -1,10 +1,12 @@
 import fc from 'fast-check';
-import { compileSnapshot, type Snapshot } from './compile-snapshot';
+import { compileInSteps, compileSnapshot, type Snapshot } from './compile-snapshot';
 import { decideExchange } from './decide-exchange';
 import { decideVouchedSubject } from './decide-vouched-subject';
 import type { CountersignDocument, RoleSpec } from './documents';
 import { GITHUB as iss, githubIssuer, openPolicy, roleSpec } from './documents.fixture';
 import { evaluatePermission } from './evaluate-permission';
+import { lintInSteps } from './lint/lint-documents';
+import type { Steps } from './steps';
 
 const publicUrl = 'https://sts.example.com';
 const pins = new Map([
@@ -184,5 +186,24 @@ describe('of a thousand roles', () => {
 
   test('none is taken over from a snapshot of another URL, whose default audience it has', () => {
     expect(compiledAgain(compile(roles, { before, publicUrl: 'https://other.example' }))).toHaveLength(1_000);
+  });
+
+  test('no step compiles or lints more than a hundred', () => {
+    const looked = new Set<string>();
+    const watched = roles.map((document) => ({
+      ...document,
+      get spec() {
+        looked.add(document.name);
+        return document.spec as RoleSpec;
+      },
+    })) as CountersignDocument[];
+    const mostInAStep = (steps: Steps<unknown>): number => {
+      let most = 0;
+      for (looked.clear(); !steps.next().done; looked.clear()) most = Math.max(most, looked.size);
+      return most;
+    };
+    const documents = [...base, ...watched];
+    expect(mostInAStep(compileInSteps({ documents, publicUrl, revision: 1 }))).toBe(100);
+    expect(mostInAStep(lintInSteps(watched, { adminActions: [] }))).toBe(100);
   });
 });

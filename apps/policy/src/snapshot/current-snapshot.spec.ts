@@ -1,4 +1,4 @@
-import { decideExchange, listIssuers } from '@countersign/contracts';
+import { decideExchange, listIssuers, policyChanged } from '@countersign/contracts';
 import { writtenPolicy } from '../documents/written.fixture';
 import { PolicyServices, anotherBus, eventually, testdata, type PolicyService } from '../policy-service.fixture';
 
@@ -18,6 +18,20 @@ afterAll(() => services.stop());
 
 const policy = (name: string): string => JSON.stringify(writtenPolicy(name));
 const issuersOf = ({ bus }: PolicyService) => bus.request(listIssuers, {});
+const decide = ({ bus }: PolicyService) =>
+  bus.request(decideExchange, {
+    issuer: 'token.actions.githubusercontent.com',
+    claims: {
+      iss: 'https://token.actions.githubusercontent.com',
+      sub: 'repo:acme/web:ref:refs/heads/main',
+      repository_owner: 'acme',
+    },
+    audiences: [],
+    roles: null,
+    policies: null,
+    sourceIp: null,
+    now: 1_800_000_000,
+  });
 
 describe('the snapshot', () => {
   it('is there after a start on a database that has documents', async () => {
@@ -43,6 +57,25 @@ describe('the snapshot', () => {
     expect((await all()).map(({ issuers }) => issuers.length)).toEqual([2, 2, 2]);
   });
 
+  it('is the one before for every decision until the next one is whole', async () => {
+    const before = (await issuersOf(service)).revision;
+    await service.sql(`WITH revision AS (
+      INSERT INTO policy.revision (author, source, summary, changes) VALUES ('x', 'api', '{"deleted": 0}', '[]')
+      RETURNING number
+    ), raw AS (
+      SELECT number, 'many-' || n AS name, replace('${policy('many-{n}')}', '{n}', n::text)::json AS raw
+      FROM revision, generate_series(1, 3000) n
+    )
+    INSERT INTO policy.document (kind, name, api_version, owner, raw, etag, revision)
+    SELECT 'Policy', name, 'countersign.dev/v1', 'api', raw, name, number FROM raw`);
+    service.bus.publish(policyChanged, { revision: before + 1 });
+    const revisions: number[] = [];
+    const ask = async () => void revisions.push((await decide(service)).revision);
+    await eventually(ask, () => revisions.at(-1) === before + 1);
+    expect(revisions[0]).toBe(before);
+    expect(new Set(revisions)).toEqual(new Set([before, before + 1]));
+  });
+
   it('POL-35: is followed within half a minute where the announcement was lost', async () => {
     const deaf = await services.startOn(service.databaseUrl, anotherBus());
     const before = (await issuersOf(deaf)).revision;
@@ -63,21 +96,7 @@ describe('the snapshot', () => {
       ('Policy', 'garbage', 'countersign.dev/v1', 'api', '7', '"y"', 1)`);
     const replica = await services.startOn(other.databaseUrl, anotherBus());
     expect((await replica.call('/health/ready')).status).toBe(200);
-    const claims = {
-      iss: 'https://token.actions.githubusercontent.com',
-      sub: 'repo:acme/web:ref:refs/heads/main',
-      repository_owner: 'acme',
-    };
-    const decision = await replica.bus.request(decideExchange, {
-      issuer: 'token.actions.githubusercontent.com',
-      claims,
-      audiences: [],
-      roles: null,
-      policies: null,
-      sourceIp: null,
-      now: 1_800_000_000,
-    });
-    expect(decision).toMatchObject({ effect: 'Allow', roles: ['dev-actions-deployer'] });
+    expect(await decide(replica)).toMatchObject({ effect: 'Allow', roles: ['dev-actions-deployer'] });
     const { status } = await replica.apply(testdata('walkthrough.yaml'));
     expect(status).toBe(200);
   });
