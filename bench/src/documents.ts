@@ -90,8 +90,8 @@ export async function admin(target: Admin, method: string, path: string, body?: 
 }
 
 /**
- * Applies an issuer, Policies and the Roles. Each call looks at all documents there are, which for tens of thousands
- * takes hours in steps of a thousand: so many are written into the database, where policy finds them some seconds later.
+ * Applies an issuer, Policies and the Roles. Tens of thousands would take minutes in steps of a thousand: so many are
+ * written into the database, where policy finds them some seconds later.
  * @throws Error with the answer of the server
  */
 export async function applyDocuments(target: Place, issuer: Issuer, documents: BenchDocuments): Promise<void> {
