@@ -28,7 +28,7 @@ export { fieldErrors, parseBody, refuseFields } from './parse-body';
 export { ProblemError, countErrors } from './problem';
 export { UnavailableError, type DependencyName, type Resource } from './resource';
 export { endOnConfigError, runService } from './run';
-export { SealError, derivePurposeKey, ed25519Key, reseal, seal, unseal, type SealPurpose } from './seal';
+export { PurposeSeal, SealError, derivePurposeKey, ed25519Key, seal, unseal, type SealPurpose } from './seal';
 export { startService, type Provided, type RunningService, type ServiceOptions } from './service';
 export { pooledRandom } from './pooled-random';
 export { carriedTraceId, newTrace, traceFromHeaders, traceparent, type CarriedTrace, type Trace } from './trace';

@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { SealError, derivePurposeKey, reseal, seal, unseal } from './seal';
+import { PurposeSeal, SealError, derivePurposeKey, seal, unseal } from './seal';
 
 const encryptionKey = randomBytes(32);
 const key = derivePurposeKey(encryptionKey, 'webhook-secrets');
@@ -22,11 +22,14 @@ describe('sealed values', () => {
   });
 
   test('are sealed anew under the current key while an earlier one is named, and stay when they are already', () => {
-    const next = derivePurposeKey(randomBytes(32), 'webhook-secrets');
-    const sealed = seal(secret, key);
-    expect(unseal(reseal(sealed, next, key) ?? Buffer.alloc(0), next)).toEqual(secret);
-    expect(reseal(sealed, key, next)).toBeNull();
-    expect(() => reseal(sealed, next)).toThrow(SealError);
+    const next = randomBytes(32);
+    const sealed = new PurposeSeal('webhook-secrets', { encryptionKey }).seal(secret);
+    const changed = new PurposeSeal('webhook-secrets', { encryptionKey: next, previousEncryptionKey: encryptionKey });
+    const alone = new PurposeSeal('webhook-secrets', { encryptionKey: next });
+    expect(changed.open(sealed)).toEqual(secret);
+    expect(alone.open(changed.reseal(sealed) ?? Buffer.alloc(0))).toEqual(secret);
+    expect(changed.reseal(changed.seal(secret))).toBeNull();
+    expect(() => alone.reseal(sealed)).toThrow(SealError);
   });
 
   test('do not open for another purpose', () => {

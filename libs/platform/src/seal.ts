@@ -54,15 +54,6 @@ export function unseal(sealed: Buffer, ...purposeKeys: Buffer[]): Buffer {
   throw new SealError('no key opens it');
 }
 
-/**
- * The same under the current key, where one of earlier encryption keys opens it; null when it is under the current one.
- * @throws SealError
- */
-export function reseal(sealed: Buffer, current: Buffer, ...earlier: Buffer[]): Buffer | null {
-  const plain = unseal(sealed, current, ...earlier);
-  return open(sealed, current) === null ? seal(plain, current) : null;
-}
-
 function open(sealed: Buffer, key: Buffer): Buffer | null {
   const nonce = sealed.subarray(1, 1 + NONCE_BYTES);
   const decipher = createDecipheriv('aes-256-gcm', key, nonce, { authTagLength: TAG_BYTES })
@@ -72,5 +63,35 @@ function open(sealed: Buffer, key: Buffer): Buffer | null {
     return Buffer.concat([decipher.update(sealed.subarray(HEADER_BYTES)), decipher.final()]);
   } catch {
     return null;
+  }
+}
+
+/** Seals for one purpose under the encryption key; opens with it, or with the previous one while that is named. */
+export class PurposeSeal {
+  private readonly current: Buffer;
+  private readonly earlier: Buffer[];
+
+  constructor(purpose: SealPurpose, keys: { encryptionKey: Buffer; previousEncryptionKey?: Buffer | undefined }) {
+    const { encryptionKey, previousEncryptionKey: previous } = keys;
+    this.current = derivePurposeKey(encryptionKey, purpose);
+    this.earlier = previous === undefined ? [] : [derivePurposeKey(previous, purpose)];
+  }
+
+  seal(plain: Buffer): Buffer {
+    return seal(plain, this.current);
+  }
+
+  /** @throws SealError when neither opens it */
+  open(sealed: Buffer): Buffer {
+    return unseal(sealed, this.current, ...this.earlier);
+  }
+
+  /**
+   * The same under the current encryption key; null when it is already.
+   * @throws SealError when neither opens it
+   */
+  reseal(sealed: Buffer): Buffer | null {
+    const plain = this.open(sealed);
+    return open(sealed, this.current) === null ? this.seal(plain) : null;
   }
 }

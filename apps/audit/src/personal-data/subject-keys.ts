@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { derivePurposeKey, Logger, seal, SealError, unseal } from '@countersign/platform';
+import { Logger, PurposeSeal, SealError } from '@countersign/platform';
 import { Injectable } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
 import { AuditConfig } from '../config';
@@ -33,18 +33,15 @@ interface KeyRow {
 /** Keys of subjects, stored sealed, under ids from which nobody can tell the subject without our secret. */
 @Injectable()
 export class SubjectKeys {
-  private readonly sealingKey: Buffer;
-  private readonly previousKey: Buffer | null;
+  private readonly seals: PurposeSeal;
   private loading: Promise<KeyRing> | undefined;
 
   constructor(
     private readonly database: AuditDatabase,
     private readonly logger: Logger,
-    { encryptionKey, previousEncryptionKey }: AuditConfig,
+    config: AuditConfig,
   ) {
-    this.sealingKey = derivePurposeKey(encryptionKey, 'personal-data');
-    this.previousKey =
-      previousEncryptionKey === undefined ? null : derivePurposeKey(previousEncryptionKey, 'personal-data');
+    this.seals = new PurposeSeal('personal-data', config);
   }
 
   /** @throws UnavailableError */
@@ -93,32 +90,26 @@ export class SubjectKeys {
     return new KeyRing(secrets.length > 0 ? secrets : [await this.make(manager)]);
   }
 
+  /** Null when no encryption key opens it. */
   private async open(manager: EntityManager, { id, sealed }: { id: string; sealed: Buffer }): Promise<Buffer | null> {
-    const secret = tryToOpen(sealed, this.sealingKey);
-    if (secret !== null || this.previousKey === null) return secret;
-    const before = tryToOpen(sealed, this.previousKey);
-    if (before === null) return null;
-    // The previous encryption key goes some day; what it sealed must not go with it.
-    const resealed = seal(before, this.sealingKey);
-    await manager.query('UPDATE audit.subject_secret SET sealed = $2 WHERE id = $1', [id, resealed]);
-    return before;
+    try {
+      // The previous encryption key goes some day; what it sealed must not go with it.
+      const resealed = this.seals.reseal(sealed);
+      if (resealed !== null)
+        await manager.query('UPDATE audit.subject_secret SET sealed = $2 WHERE id = $1', [id, resealed]);
+      return this.seals.open(sealed);
+    } catch (error) {
+      if (error instanceof SealError) return null;
+      throw error;
+    }
   }
 
   private async make(manager: EntityManager): Promise<Buffer> {
     const secret = randomBytes(SECRET_BYTES);
-    await manager.query('INSERT INTO audit.subject_secret (sealed) VALUES ($1)', [seal(secret, this.sealingKey)]);
+    await manager.query('INSERT INTO audit.subject_secret (sealed) VALUES ($1)', [this.seals.seal(secret)]);
     return secret;
   }
 }
 
 const asBytes = (id: string): Buffer => Buffer.from(id, 'base64');
 const asText = (id: Buffer): string => id.toString('base64');
-
-function tryToOpen(sealed: Buffer, key: Buffer): Buffer | null {
-  try {
-    return unseal(sealed, key);
-  } catch (error) {
-    if (error instanceof SealError) return null;
-    throw error;
-  }
-}

@@ -1,5 +1,5 @@
 import { createHmac, type KeyObject } from 'node:crypto';
-import { derivePurposeKey, ed25519Key, Logger, reseal, seal, SealError, unseal } from '@countersign/platform';
+import { derivePurposeKey, ed25519Key, Logger, PurposeSeal, SealError } from '@countersign/platform';
 import { Injectable, type OnApplicationBootstrap } from '@nestjs/common';
 import { AuditConfig } from '../config';
 import { AuditDatabase } from '../database';
@@ -27,8 +27,7 @@ interface SealedRow {
  */
 @Injectable()
 export class EndpointSecrets implements OnApplicationBootstrap {
-  private readonly sealingKey: Buffer;
-  private readonly previousKeys: Buffer[];
+  private readonly seals: PurposeSeal;
   private readonly signingSecret: Buffer;
   private readonly opened = new Kept<string>();
   private readonly signingKeys = new Kept<KeyObject>();
@@ -36,26 +35,23 @@ export class EndpointSecrets implements OnApplicationBootstrap {
   constructor(
     private readonly database: AuditDatabase,
     private readonly logger: Logger,
-    { encryptionKey, previousEncryptionKey }: AuditConfig,
+    private readonly config: AuditConfig,
   ) {
-    this.sealingKey = derivePurposeKey(encryptionKey, 'webhook-secrets');
-    this.signingSecret = derivePurposeKey(encryptionKey, 'webhook-signing');
-    const previous = previousEncryptionKey === undefined ? [] : [previousEncryptionKey];
-    this.previousKeys = previous.map((key) => derivePurposeKey(key, 'webhook-secrets'));
+    this.seals = new PurposeSeal('webhook-secrets', config);
+    this.signingSecret = derivePurposeKey(config.encryptionKey, 'webhook-signing');
   }
 
   onApplicationBootstrap(): void {
-    if (this.previousKeys.length > 0) void this.resealAll();
+    if (this.config.previousEncryptionKey !== undefined) void this.resealAll();
   }
 
   seal(secret: string): Buffer {
-    return seal(Buffer.from(secret), this.sealingKey);
+    return this.seals.seal(Buffer.from(secret));
   }
 
   /** @throws SealError when neither encryption key opens it */
   open(sealed: Buffer): string {
-    const open = (): string => unseal(sealed, this.sealingKey, ...this.previousKeys).toString();
-    return this.opened.get(sealed.toString('base64'), open);
+    return this.opened.get(sealed.toString('base64'), () => this.seals.open(sealed).toString());
   }
 
   /** Ed25519, for `v1a` signatures; made from the encryption key for each endpoint, stored nowhere. */
@@ -68,8 +64,10 @@ export class EndpointSecrets implements OnApplicationBootstrap {
     try {
       await this.database.whenReady();
       await this.database.transaction(async (manager) => {
-        for (const { id, current, before } of await manager.query<SealedRow[]>(SEALED))
-          await manager.query(RESEAL, [id, this.reseal(current), before && this.reseal(before)]);
+        for (const { id, current, before } of await manager.query<SealedRow[]>(SEALED)) {
+          const resealed = [this.reseal(current), before && this.reseal(before)];
+          if (resealed.some((each) => each !== null)) await manager.query(RESEAL, [id, ...resealed]);
+        }
       });
       this.logger.info('webhook secrets are sealed under the current encryption key');
     } catch (error) {
@@ -82,7 +80,7 @@ export class EndpointSecrets implements OnApplicationBootstrap {
   /** Null for what stays as it is: sealed under the current key, or under one that nobody has any more. */
   private reseal(sealed: Buffer): Buffer | null {
     try {
-      return reseal(sealed, this.sealingKey, ...this.previousKeys);
+      return this.seals.reseal(sealed);
     } catch (error) {
       if (error instanceof SealError) return null;
       throw error;
