@@ -3,14 +3,14 @@ export type Steps<T> = Generator<undefined, T, undefined>;
 
 const PER_STEP = 100;
 
-/** Visits all items, so many in a step that each takes around a millisecond. */
-export function* eachInSteps<T>(items: Iterable<T>, visit: (item: T) => void): Steps<void> {
-  let left = PER_STEP;
+/** Visits all items; of small ones so many in a step that each takes around a millisecond. */
+export function* eachInSteps<T>(items: Iterable<T>, visit: (item: T) => void, perStep = PER_STEP): Steps<void> {
+  let left = perStep;
   for (const item of items) {
     visit(item);
     left -= 1;
     if (left > 0) continue;
-    left = PER_STEP;
+    left = perStep;
     yield;
   }
 }

@@ -1,13 +1,12 @@
-import { setImmediate } from 'node:timers/promises';
 import { ProblemError } from '@countersign/platform';
+import { eachInSteps } from '@countersign/policy-engine';
 import { Injectable } from '@nestjs/common';
+import { inStretches } from '../snapshot/in-stretches';
 import type { AskedExchange } from './recorded-exchange';
 
 /** At once, in one process: each takes a core while it lasts. */
 const MOST_AT_ONCE = 2;
 const RETRY_AFTER_SECONDS = 5;
-/** Decisions of the same process wait for a stretch at most. */
-const STRETCH_MS = 8;
 
 /** Questions that look through many recorded exchanges: few at once, and each gives way to decisions. */
 @Injectable()
@@ -30,15 +29,9 @@ export class RecordReviews {
 }
 
 /** Visits each, and lets others have the process in between. */
-export async function visitInStretches(
+export function visitInStretches(
   batch: readonly AskedExchange[],
   visit: (exchange: AskedExchange) => void,
 ): Promise<void> {
-  let since = performance.now();
-  for (const exchange of batch) {
-    visit(exchange);
-    if (performance.now() - since < STRETCH_MS) continue;
-    await setImmediate();
-    since = performance.now();
-  }
+  return inStretches(eachInSteps(batch, visit, 1));
 }
