@@ -11,7 +11,6 @@ export interface FourProcesses extends OwnTarget {
   /** Every replica of the exchange. */
   urls: string[];
   policyUrl: string;
-  auditPid: number;
 }
 
 /** The four services as processes with real NATS, Redis and PostgreSQL; the load goes to the exchange itself. */
@@ -45,7 +44,6 @@ function describe(stack: Stack): FourProcesses {
     adminToken: stack.adminToken,
     databaseUrl: stack.postgres.url.replace(/postgres$/, 'countersign'),
     policyUrl: stack.replicasOf('policy')[0]?.url ?? '',
-    auditPid: audit?.pid ?? 0,
     ...(audit === undefined ? {} : { audit }),
     processes: processesOf(stack),
     exchangeRequest: (token) => exchangeRequest(url, '/oauth2/token', token),

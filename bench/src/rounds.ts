@@ -1,5 +1,6 @@
 import type { LocalIssuer } from '@countersign/testing';
 import { cpuOf, medians, ratio, total, type Conditions, type Figures, type Row, type Sample } from './figures';
+import type { Load } from './http-load';
 import { measure } from './measure';
 import type { Options } from './options';
 import { mintTokens } from './subject-tokens';
@@ -77,12 +78,16 @@ export const WARM_UP_ROUNDS = 4;
 /** Code is compiled, caches are filled, connections are open. */
 export async function warmUp({ issuer, options }: Bench, targets: readonly ExchangeTarget[], roles: number) {
   const count = WARM_UP_ROUNDS * options.requests;
-  for (const target of targets) {
-    const tokens = await mintTokens(issuer, count, { roles });
-    await measure(target, {
-      count,
-      concurrency: 32,
-      request: (number) => target.exchangeRequest(tokens[number] ?? ''),
-    });
-  }
+  for (const target of targets)
+    await measure(target, await exchangeLoad(issuer, target, { count, concurrency: 32, roles }));
+}
+
+/** As many exchanges, each of a subject token of its own. */
+export async function exchangeLoad(
+  issuer: LocalIssuer,
+  target: ExchangeTarget,
+  { count, concurrency, roles }: { count: number; concurrency: number; roles: number },
+): Promise<Load> {
+  const tokens = await mintTokens(issuer, count, { roles });
+  return { url: target.url, count, concurrency, request: (number) => target.exchangeRequest(tokens[number] ?? '') };
 }

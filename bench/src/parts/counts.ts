@@ -6,14 +6,16 @@ import { startFourProcesses, type FourProcesses } from '../four-processes';
 import type { Row } from '../figures';
 import { runLoad } from '../http-load';
 import { whenQuiet } from '../measure';
-import type { Bench } from '../rounds';
-import { mintTokens } from '../subject-tokens';
+import { exchangeLoad, type Bench } from '../rounds';
 import { temporaryFolder } from '../temporary-folder';
 
 const ROLES = 10;
 /** What is compiled allocates less: until most of it is. */
 const WARM_UP = 3_000;
-const COUNTED = { 1: 300, 32: 3_200 };
+const COUNTED = [
+  { concurrency: 1, count: 300 },
+  { concurrency: 32, count: 3_200 },
+];
 const SAMPLED = 1_600;
 const SERVICES = ['exchange', 'policy', 'audit'] as const;
 const KILOBYTE = 1024;
@@ -26,9 +28,7 @@ export async function measureCounts({ issuer, say }: Bench): Promise<Row[]> {
   const env = { BENCH_ALLOCATIONS: folder, NODE_OPTIONS: preload };
   const target = await startFourProcesses(issuer, { roles: ROLES }, { env });
   const exchange = async (count: number, concurrency: number): Promise<void> => {
-    const tokens = await mintTokens(issuer, count, { roles: ROLES });
-    const request = (number: number): string => target.exchangeRequest(tokens[number] ?? '');
-    const { statuses } = await runLoad({ url: target.url, concurrency, count, request });
+    const { statuses } = await runLoad(await exchangeLoad(issuer, target, { count, concurrency, roles: ROLES }));
     if (statuses['200'] !== count) throw new Error(`exchanges answer ${JSON.stringify(statuses)}`);
   };
   try {
@@ -56,7 +56,7 @@ async function countMessages({ stack, audit }: FourProcesses, exchange: Exchange
   const rows: Row[] = [];
   audit?.pause();
   try {
-    for (const [concurrency, count] of Object.entries(COUNTED).map(([key, value]) => [Number(key), value] as const)) {
+    for (const { concurrency, count } of COUNTED) {
       const before = [await messagesTo(stack.nats.monitorUrl), await readsOf(redis)] as const;
       await exchange(count, concurrency);
       const messages = (await messagesTo(stack.nats.monitorUrl)) - before[0];

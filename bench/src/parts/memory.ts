@@ -3,8 +3,7 @@ import type { Row } from '../figures';
 import { runLoad } from '../http-load';
 import { whenQuiet } from '../measure';
 import { useOf } from '../process-cpu';
-import type { Bench } from '../rounds';
-import { mintTokens } from '../subject-tokens';
+import { exchangeLoad, type Bench } from '../rounds';
 
 const ROLES = 1_000;
 const LOOKS = 5;
@@ -30,9 +29,7 @@ export async function measureMemory({ issuer, options, say }: Bench): Promise<Ro
       say(`memory: ${step} of ${LOOKS}`);
       const count = Math.ceil(options.exchanges / LOOKS);
       await inSlices(count, async (slice) => {
-        const tokens = await mintTokens(issuer, slice, { roles: ROLES });
-        const request = (number: number): string => target.exchangeRequest(tokens[number] ?? '');
-        await runLoad({ url: target.url, concurrency: 32, count: slice, request });
+        await runLoad(await exchangeLoad(issuer, target, { count: slice, concurrency: 32, roles: ROLES }));
       });
       await whenQuiet(target.processes);
       look(step * count);
