@@ -47,6 +47,7 @@ export const REFUSAL_CLASS: Record<RefusalReason, RefusalClass> = {
   key_curve: 'token not valid',
   key_size: 'token not valid',
   key_exponent: 'token not valid',
+  key_weak: 'token not valid',
   key_small_order: 'token not valid',
   key_private: 'token not valid',
   key_symmetric: 'token not valid',

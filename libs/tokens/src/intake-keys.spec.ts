@@ -72,6 +72,7 @@ it.each([
   ['exponent 3', () => ({ ...rsa, e: base64url('03') }), 'key_exponent'],
   ['an even exponent', () => ({ ...rsa, e: base64url('010000') }), 'key_exponent'],
   ['an exponent of 40 bits', () => ({ ...rsa, e: base64url('0100000001') }), 'key_exponent'],
+  ['a modulus of the kind that ROCA factors', () => ({ ...rsa, n: rocaModulus() }), 'key_weak'],
   ['no modulus', () => ({ kty: 'RSA', kid: 'r', e: 'AQAB' }), 'key_form'],
   ['a modulus that is no base64url', () => ({ ...rsa, n: `${rsa.n}=` }), 'key_form'],
   ['a modulus that is a number', () => ({ ...rsa, n: 65537 }), 'key_form'],
@@ -83,6 +84,9 @@ it.each([
   ['a type from the prototype', () => ({ ...rsa, kty: 'constructor' }), 'key_type'],
   ['an RSA key that declares HS256', () => ({ ...rsa, alg: 'HS256' }), 'key_alg'],
   ['an RSA key that declares ES256', () => ({ ...rsa, alg: 'ES256' }), 'key_alg'],
+  ['a P-256 key that declares ES512', () => ({ ...ec, alg: 'ES512' }), 'key_alg'],
+  ['a P-256 key that declares what nobody knows', () => ({ ...ec, alg: 'ES521' }), 'key_alg'],
+  ['an EC key that calls itself RSA', () => ({ ...ec, kty: 'RSA' }), 'key_form'],
   ['an algorithm that is no string', () => ({ ...rsa, alg: 1 }), 'key_alg'],
   ['secp256k1', () => ({ ...ec, crv: 'secp256k1' }), 'key_curve'],
   ['a curve from the prototype', () => ({ ...ec, crv: 'toString' }), 'key_curve'],
@@ -188,4 +192,13 @@ const respelled = (x: string): string => `${x}A`;
 
 function rsaOf(modulusLength: number): Record<string, unknown> {
   return { ...generateKeyPairSync('rsa', { modulusLength }).publicKey.export({ format: 'jwk' }) };
+}
+
+/** 2048 bits that are a power of 65537 modulo all the primes up to 701 at once, as those of that library were. */
+function rocaModulus(): string {
+  const numbers = Array.from({ length: 700 }, (_, i) => i + 2);
+  const primes = numbers.filter((value) => numbers.every((other) => other >= value || value % other > 0));
+  const product = primes.reduce((one, other) => one * BigInt(other), 1n);
+  const power = Array.from({ length: 1_000 }).reduce<bigint>((value) => (value * 65_537n) % product, 1n);
+  return base64url(((2n ** 2047n / product + 1n) * product + power).toString(16));
 }

@@ -12,6 +12,13 @@ const rsaBits = { min: 2048, max: 8192 };
 /** An exponent of 1 makes every message its own signature, 3 forgives sloppy padding checks. */
 const rsaExponent = { min: 5n, max: 2n ** 32n };
 
+/**
+ * One library made primes that are powers of 65537 modulo every small prime, which makes them easy to find (ROCA,
+ * CVE-2017-15361). Their products are such powers too; of other moduli one in 2^83 is, by chance.
+ */
+const rocaGenerator = 65_537;
+const rocaResidues = oddPrimesUpTo(353).map((prime) => ({ prime: BigInt(prime), residues: rocaPowers(prime) }));
+
 const fieldPrime = 2n ** 255n - 19n;
 const curveConstant = -121665n * power(121666n, fieldPrime - 2n);
 const orderEightY = 0x05fc536d880238b13933c6d305acdfd5f098eff289f4c345b027b2c28f95e826n;
@@ -73,7 +80,20 @@ function rsaDefect(jwk: Record<string, unknown>): KeyRejectionReason | null {
   const bits = modulus.toString(2).length;
   if (bits < rsaBits.min || bits > rsaBits.max) return 'key_size';
   if (exponent < rsaExponent.min || exponent > rsaExponent.max || exponent % 2n === 0n) return 'key_exponent';
-  return modulus % 2n === 0n ? 'key_form' : null;
+  if (modulus % 2n === 0n) return 'key_form';
+  return rocaResidues.every(({ prime, residues }) => residues.has(modulus % prime)) ? 'key_weak' : null;
+}
+
+function oddPrimesUpTo(limit: number): number[] {
+  const primes: number[] = [];
+  for (let value = 3; value <= limit; value += 2) if (primes.every((prime) => value % prime > 0)) primes.push(value);
+  return primes;
+}
+
+function rocaPowers(prime: number): Set<bigint> {
+  const powers = new Set<bigint>();
+  for (let value = 1; !powers.has(BigInt(value)); value = (value * rocaGenerator) % prime) powers.add(BigInt(value));
+  return powers;
 }
 
 function ecDefect(jwk: Record<string, unknown>): KeyRejectionReason | null {

@@ -35,6 +35,7 @@ export const tokenRefusalReasons = [
   'key_curve',
   'key_size',
   'key_exponent',
+  'key_weak',
   'key_small_order',
   'key_private',
   'key_symmetric',
