@@ -15,6 +15,7 @@ import {
 } from './index';
 
 const PUBLIC_URL = 'https://sts.test';
+const ADMIN_TOKEN = 'a'.repeat(32);
 
 @Controller()
 class Probe {
@@ -57,7 +58,7 @@ beforeAll(async () => {
       COUNTERSIGN_PUBLIC_URL: PUBLIC_URL,
       COUNTERSIGN_HOST: '127.0.0.1',
       COUNTERSIGN_PORT: '0',
-      COUNTERSIGN_ADMIN_TOKEN: 'a'.repeat(32),
+      COUNTERSIGN_ADMIN_TOKEN: ADMIN_TOKEN,
     }),
     logger: new Logger('probe', 'silent'),
     modules: [ProbeModule],
@@ -141,6 +142,15 @@ it('a token that is like one that was good is none', async () => {
   const other = signature.startsWith('A') ? 'B' : 'A';
   expect(await show(`${header}.${payload}.${other}${signature.slice(1)}`)).toBe(401);
   expect(await show(token.slice(0, -1))).toBe(401);
+});
+
+it('of the admin token nothing less, more or other will do (STS-25)', async () => {
+  const others = Array.from({ length: ADMIN_TOKEN.length }, (_, index) => [
+    ADMIN_TOKEN.slice(0, index),
+    `${ADMIN_TOKEN.slice(0, index)}b${ADMIN_TOKEN.slice(index + 1)}`,
+  ]).flat();
+  expect(await show(ADMIN_TOKEN)).toBe(200);
+  for (const other of [...others, `${ADMIN_TOKEN}a`, `${ADMIN_TOKEN},`]) expect(await show(other)).toBe(401);
 });
 
 it('however many tokens are shown, each is judged by itself', async () => {

@@ -181,6 +181,8 @@ describe('after a lost memory', () => {
       expect(again.filter((one) => one === 'replay_state_lost').length).toBeGreaterThan(0);
       await Promise.all([freshTokenWorks(a), freshTokenWorks(b)]);
       expect(await epochs()).toBe(2);
+      const noticed = await Promise.all([a, b].map((one) => valueOf(one, 'countersign_replay_memory_lost_total')));
+      expect(Math.max(...noticed.map((count) => count ?? 0))).toBeGreaterThan(0);
     },
   );
 
@@ -210,6 +212,23 @@ describe('after a lost memory', () => {
     // Whoever uses a token next begins the new epoch.
     await use(await replica(), subject());
     expect(await use(fast, early)).toBe('replay_state_lost');
+  });
+
+  test('a replica whose clock is wrong lets nothing in again, and shows it (RPL-13)', async () => {
+    await start();
+    const [right, wrong] = [await replica(), await replica()];
+    const real = Date.now;
+    // The store forgot this one when it had ended; a clock that is behind by ten minutes takes it for good.
+    const ended = subject({ replayExpiresAt: seconds() - 40 });
+    const used = subject({ replayExpiresAt: seconds() + 3_600 });
+    expect(await use(right, used)).toBe('used');
+    for (const ahead of [600, -600]) {
+      jest.spyOn(Date, 'now').mockImplementation(() => real() + ahead * 1_000);
+      expect(await use(wrong, used)).toBe('replayed');
+      expect(await valueOf(wrong, 'countersign_replay_clock_ahead_seconds')).toBeCloseTo(ahead, -1);
+      if (ahead < 0) expect(await use(wrong, ended)).toBe('unavailable');
+      jest.restoreAllMocks();
+    }
   });
 
   test('that an early use cannot be noted gives the token back', async () => {
