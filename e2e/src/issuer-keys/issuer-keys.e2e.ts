@@ -100,6 +100,9 @@ describe('keys of trusted issuers, with two replicas of discovery and exchange',
     expect(events.map(({ data }) => data)).toEqual([
       { issuer: 'rotated', iss: issuer.iss, added: [added.kid], removed: [removed?.kid] },
     ]);
+    // AUD-04
+    const asked = await admin(stack, 'GET', '/v1/events?type=dev.countersign.issuer.refreshed.v1&issuer=rotated');
+    expect(asked.body.items[0]).toMatchObject({ subject: 'rotated', data: { iss: issuer.iss, author: 'bootstrap' } });
   });
 
   it('another key under the same kid replaces the old one, imported or not', async () => {
@@ -136,6 +139,15 @@ describe('keys of trusted issuers, with two replicas of discovery and exchange',
     expect(unknown).toMatchObject({ status: 503, body: { error: 'temporarily_unavailable' } });
     expect(Number(unknown.headers.get('retry-after'))).toBeGreaterThan(0);
     expect(issuer.requests.jwks - before).toBeLessThanOrEqual(1);
+    await eventually(async () => {
+      const found = await admin(stack, 'GET', '/v1/events?type=dev.countersign.issuer.unreachable.v1&issuer=failing');
+      expect(found.body.items[0]?.data).toMatchObject({ iss: issuer.iss, error: expect.any(String) });
+    });
+    const counted = stack.replicasOf('discovery').map(async ({ managementUrl }) => {
+      const text = await (await fetch(`${managementUrl}/metrics`)).text();
+      return Number(/^countersign_issuer_key_fetches_total\{outcome="failed"\} (\d+)/m.exec(text)?.[1] ?? 0);
+    });
+    expect((await Promise.all(counted)).reduce((sum, one) => sum + one)).toBeGreaterThanOrEqual(failures.length);
     issuer.fail(null);
     expect((await refresh(stack, 'failing')).body).toMatchObject({ state: 'healthy', lastError: null });
   });

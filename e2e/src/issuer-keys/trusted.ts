@@ -1,6 +1,6 @@
 import type { IssuerStatus } from '@countersign/contracts';
 import type { LocalIssuer, SignOptions, Stack } from '@countersign/testing';
-import { admin, exchange, type Answer, type Target } from '../support/client';
+import { admin, adminOnce, exchange, patiently, type Answer, type Target } from '../support/client';
 import { githubClaims, jwtIssuer, policy, role, type Spec } from '../support/documents';
 
 /** An issuer, and a Role that lets repository 1001 of it in. */
@@ -28,7 +28,7 @@ export const outcomes = (stack: Stack, token: () => Promise<string>): Promise<st
   Promise.all(stack.replicasOf('exchange').map((replica) => outcome(replica, token())));
 
 export const refresh = (target: Target, name: string): Promise<Answer> =>
-  admin(target, 'POST', `/v1/issuers/${name}/refresh`);
+  patiently(() => adminOnce(target, 'POST', `/v1/issuers/${name}/refresh`));
 
 export async function statusOf(target: Target, name: string): Promise<IssuerStatus> {
   const { body } = await admin(target, 'GET', `/v1/issuers/${name}/status`);

@@ -1,6 +1,6 @@
-import type { EventType, IssuerRegistration } from '@countersign/contracts';
+import type { CloudEvent, EventType, IssuerRegistration } from '@countersign/contracts';
 import { AuditStream } from '@countersign/messaging';
-import { Logger, createEvent, newTrace } from '@countersign/platform';
+import { Logger, createEvent, newTrace, type Caller } from '@countersign/platform';
 import type { Jwk } from '@countersign/tokens';
 import { Injectable } from '@nestjs/common';
 import { DiscoveryConfig } from '../config';
@@ -26,12 +26,27 @@ export class IssuerEvents {
     this.record('dev.countersign.issuer.unreachable.v1', issuer, { error: error.message });
   }
 
+  /** Somebody asks for its keys to be fetched. Resolves when that is recorded. Throws UnavailableError. */
+  refreshed(issuer: IssuerRegistration, { author, trace }: Caller): Promise<void> {
+    const { traceId, requestId } = trace;
+    const details = { author, traceId, requestId };
+    return this.stream.append('audit', this.event('dev.countersign.issuer.refreshed.v1', issuer, details, trace));
+  }
+
   private record(type: EventType, issuer: IssuerRegistration, details: Record<string, unknown>): void {
-    const data = { issuer: issuer.name, iss: issuer.iss, ...details };
-    const event = createEvent({ type, source: this.config.publicUrl, subject: issuer.name, data, trace: newTrace() });
-    this.stream.append('audit', event).catch((error: unknown) => {
+    this.stream.append('audit', this.event(type, issuer, details)).catch((error: unknown) => {
       this.logger.warn('issuer event not recorded', { issuer: issuer.name, reason: String(error) });
     });
+  }
+
+  private event(
+    type: EventType,
+    { name, iss }: IssuerRegistration,
+    details: Record<string, unknown>,
+    trace = newTrace(),
+  ): CloudEvent {
+    const data = { issuer: name, iss, ...details };
+    return createEvent({ type, source: this.config.publicUrl, subject: name, data, trace });
   }
 }
 

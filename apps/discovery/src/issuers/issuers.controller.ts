@@ -1,5 +1,5 @@
 import type { IssuerStatus, Page } from '@countersign/contracts';
-import { ApiBearerAuth, ApiOperation, ApiTags, ProblemError, RequireAction } from '@countersign/platform';
+import { ApiBearerAuth, ApiOperation, ApiTags, Caller, ProblemError, RequireAction } from '@countersign/platform';
 import { Controller, Get, HttpCode, Param, Post } from '@nestjs/common';
 import type { IssuerKeySet } from '../keys/issuer-key-set';
 import { TrustedIssuers } from './trusted-issuers';
@@ -29,9 +29,9 @@ export class IssuersController {
   @HttpCode(200)
   @RequireAction('Issuer:Refresh')
   @ApiOperation({ summary: 'Fetch the keys of one issuer now' })
-  async refresh(@Param('name') name: string): Promise<IssuerStatus> {
+  async refresh(@Param('name') name: string, @Caller() caller: Caller): Promise<IssuerStatus> {
     const keySet = this.named(name);
-    await this.issuers.refresh(keySet);
+    await this.issuers.refresh(keySet, caller);
     return keySet.status();
   }
 

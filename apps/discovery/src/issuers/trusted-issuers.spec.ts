@@ -1,6 +1,13 @@
-import { issuerKeysChanged, listIssuers, policyChanged, type IssuerRegistration } from '@countersign/contracts';
+import {
+  issuerKeysChanged,
+  listIssuers,
+  policyChanged,
+  type AuditStreamName,
+  type CloudEvent,
+  type IssuerRegistration,
+} from '@countersign/contracts';
 import { AuditStream, InProcessBus } from '@countersign/messaging';
-import { Logger, Readiness, UnavailableError } from '@countersign/platform';
+import { Logger, newTrace, Readiness, UnavailableError } from '@countersign/platform';
 import { issuerRegistration } from '@countersign/testing';
 import { fetched, issuer, startCluster } from '../keys/cluster.fixture';
 import type { FetchedKeys } from '../keys/fetch-keys';
@@ -10,6 +17,7 @@ import { IssuerEvents } from './issuer-events';
 import { TrustedIssuers } from './trusted-issuers';
 
 const logger = new Logger('test', 'silent');
+const caller = { author: 'bootstrap', trace: newTrace() };
 
 /** One replica of discovery beside a policy service that trusts these issuers. */
 function start(answer: () => Promise<FetchedKeys> | FetchedKeys = () => fetched('k1')) {
@@ -24,7 +32,12 @@ function start(answer: () => Promise<FetchedKeys> | FetchedKeys = () => fetched(
   const announced: string[] = [];
   bus.subscribe(issuerKeysChanged, ({ iss }) => void announced.push(iss));
   const keySets = { create: (one: IssuerRegistration) => cluster.replica(one) } as unknown as KeySets;
-  const stream = { append: () => Promise.resolve() } as unknown as AuditStream;
+  const trail = { isFull: false, types: [] as string[] };
+  const append = async (_: AuditStreamName, { type }: CloudEvent): Promise<void> => {
+    if (trail.isFull) throw new UnavailableError('audit-stream');
+    trail.types.push(type);
+  };
+  const stream = { append } as unknown as AuditStream;
   const events = new IssuerEvents(stream, logger, { publicUrl: 'https://sts.test' } as DiscoveryConfig);
   const issuers = new TrustedIssuers(bus, keySets, logger, events, new Readiness());
   const apply = async (...documents: IssuerRegistration[]): Promise<void> => {
@@ -35,7 +48,7 @@ function start(answer: () => Promise<FetchedKeys> | FetchedKeys = () => fetched(
   };
   const find = async (kid: string, iss = issuer.iss): Promise<string> =>
     (await issuers.find(iss)?.find(kid))?.status ?? 'not trusted';
-  return { ...cluster, bus, policy, announced, issuers, apply, find };
+  return { ...cluster, bus, policy, announced, trail, issuers, apply, find };
 }
 
 describe('the trusted issuers', () => {
@@ -89,12 +102,25 @@ describe('the trusted issuers', () => {
     await find('k1');
     await apply(issuerRegistration({ disabled: true }));
     expect([await find('k1'), issuers.statuses()[0]?.state]).toEqual(['not trusted', 'disabled']);
-    await issuers.refresh(issuers.byName('a') as never);
+    await issuers.refresh(issuers.byName('a') as never, caller);
     await apply(issuerRegistration());
     expect([await find('k1'), world.fetches]).toEqual(['found', 1]);
     await apply();
     expect([await find('k1'), issuers.statuses()]).toEqual(['not trusted', []]);
     expect(announced).toEqual([issuer.iss, issuer.iss, issuer.iss]);
+  });
+
+  it('are refreshed on demand only when that can be recorded (AUD-04)', async () => {
+    const { world, issuers, trail, find } = start();
+    await issuers.load();
+    await find('k1');
+    const refresh = (): Promise<void> => issuers.refresh(issuers.byName('a') as never, caller);
+    trail.isFull = true;
+    await expect(refresh()).rejects.toThrow(UnavailableError);
+    expect(world.fetches).toBe(1);
+    trail.isFull = false;
+    await refresh();
+    expect([world.fetches, trail.types]).toEqual([2, ['dev.countersign.issuer.refreshed.v1']]);
   });
 
   it('stay as they are while policy does not answer', async () => {

@@ -8,7 +8,7 @@ import {
   type TrustedIssuer,
 } from '@countersign/contracts';
 import { Bus } from '@countersign/messaging';
-import { Logger, Readiness, Schedule, UnavailableError } from '@countersign/platform';
+import { Logger, Readiness, Schedule, UnavailableError, type Caller } from '@countersign/platform';
 import { Injectable, type OnApplicationBootstrap, type OnApplicationShutdown } from '@nestjs/common';
 import type { IssuerKeySet, KeySetPorts } from '../keys/issuer-key-set';
 import { KeySets } from '../keys/key-sets';
@@ -36,15 +36,15 @@ export class TrustedIssuers implements OnApplicationBootstrap, OnApplicationShut
     private readonly bus: Bus,
     private readonly keySets: KeySets,
     private readonly logger: Logger,
-    events: IssuerEvents,
+    private readonly trail: IssuerEvents,
     readiness: Readiness,
   ) {
     this.events = {
       changed: (issuer, previous, { keys }) => {
         bus.publish(issuerKeysChanged, { iss: issuer.iss });
-        if (previous !== null) events.keysRotated(issuer, previous.keys, keys);
+        if (previous !== null) trail.keysRotated(issuer, previous.keys, keys);
       },
-      failed: (issuer, error) => events.unreachable(issuer, error),
+      failed: (issuer, error) => trail.unreachable(issuer, error),
     };
     readiness.add('issuers', async () => void this.known());
     bus.subscribe(policyChanged, ({ revision }) => this.load(revision));
@@ -73,9 +73,10 @@ export class TrustedIssuers implements OnApplicationBootstrap, OnApplicationShut
     return [...this.known().values()].find(({ issuer }) => issuer.name === name);
   }
 
-  /** Fetches an issuer's keys now; every replica of discovery and exchange takes them over. A disabled one rests. */
-  async refresh(keySet: IssuerKeySet): Promise<void> {
+  /** Fetches an issuer's keys now; every replica of discovery and exchange takes them over. A disabled one rests. Throws UnavailableError. */
+  async refresh(keySet: IssuerKeySet, caller: Caller): Promise<void> {
     if (keySet.issuer.disabled) return;
+    await this.trail.refreshed(keySet.issuer, caller);
     await keySet.refresh();
     // Also when nothing changed here: another replica may hold older ones.
     this.bus.publish(issuerKeysChanged, { iss: keySet.issuer.iss });
