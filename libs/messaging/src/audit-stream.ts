@@ -26,6 +26,8 @@ export interface StreamProgress {
   delivered: number;
   /** Each event up to here was acknowledged, or is gone from the stream: none of them comes any more. */
   settled: number;
+  /** What the stream takes of its storage. */
+  bytes: number;
 }
 
 export interface ConsumeOptions {

@@ -51,6 +51,7 @@ export class NatsAuditStream extends AuditStream {
         delivered: delivered.stream_seq,
         // What was deleted at the end moves no floor.
         settled: isDone ? state.last_seq : ack_floor.stream_seq,
+        bytes: state.bytes,
       };
     } catch (cause) {
       throw new UnavailableError('audit-stream', { cause });

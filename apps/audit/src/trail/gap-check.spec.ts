@@ -243,6 +243,12 @@ test('what is no event has a place in the trail without a word of it, and holds 
   for (const bytes of garbage) await manager.jetstream().publish('countersign.audit.exchange.granted', bytes);
   const ids = await append('audit', 1);
   await start();
+  // R-11: whoever watches it hears before it is full.
+  const { state } = await manager.streams.info(AUDIT);
+  await until(
+    'its size',
+    async () => (await audit.metric('countersign_audit_stream_bytes\\{stream="audit"\\}')) === state.bytes,
+  );
   // Placeholders keep the type where there was one.
   expect(await stored(3)).toEqual(expect.arrayContaining(ids));
   const found = await events('&outcome=unreadable');

@@ -22,6 +22,12 @@ import { DURABLE } from './trail-consumer';
 /** The rest is for the next look: each gap is an event. */
 const MOST_GAPS = 20;
 
+/** How many of its events never came, and what it takes of its storage; both are 0 where there is no NATS. */
+export interface StreamState {
+  missing: number;
+  bytes: number;
+}
+
 /**
  * Looks for events that JetStream has numbered and that never came into the trail: deleted from the stream, dropped
  * before they were read, lost with a volume, or stored in a database that an older backup has replaced. Each gap is
@@ -38,16 +44,16 @@ export class GapCheck {
     @Optional() private readonly settings: GapSettings = new GapSettings(),
   ) {}
 
-  /** Resolves with how many events of the stream are missing. @throws UnavailableError */
-  look(stream: AuditStreamName): Promise<number> {
+  /** @throws UnavailableError */
+  look(stream: AuditStreamName): Promise<StreamState> {
     return this.database.transaction(async (manager) => {
       // In this order: what is handed out when no batch can commit is at least all that has been committed.
       const known = await takeProgress(manager, stream);
       const now = await this.stream.progress(stream, DURABLE);
-      if (now === null) return 0;
+      if (now === null) return { missing: 0, bytes: 0 };
       if (hasBegunAgain(known, now)) await this.reportRestart(manager, stream, known, now);
       else await this.lookForGaps(manager, stream, known, now);
-      return await countMissing(manager, stream);
+      return { missing: await countMissing(manager, stream), bytes: now.bytes };
     });
   }
 

@@ -8,6 +8,7 @@ import { STREAMS } from './trail-consumer';
 @Injectable()
 export class GapSchedule implements OnApplicationBootstrap, BeforeApplicationShutdown {
   private readonly missing;
+  private readonly bytes;
   private readonly schedule = new Schedule(() => this.look());
 
   constructor(
@@ -18,6 +19,9 @@ export class GapSchedule implements OnApplicationBootstrap, BeforeApplicationShu
   ) {
     const help = 'Messages that a stream had and the trail never got';
     this.missing = metrics.gauge('countersign_audit_stream_gap_events', help, ['stream']);
+    this.bytes = metrics.gauge('countersign_audit_stream_bytes', 'Size of a stream in NATS, which may fill up', [
+      'stream',
+    ]);
   }
 
   onApplicationBootstrap(): void {
@@ -31,7 +35,9 @@ export class GapSchedule implements OnApplicationBootstrap, BeforeApplicationShu
   private async look(): Promise<number> {
     for (const stream of STREAMS) {
       try {
-        this.missing.set({ stream }, await this.check.look(stream));
+        const { missing, bytes } = await this.check.look(stream);
+        this.missing.set({ stream }, missing);
+        this.bytes.set({ stream }, bytes);
       } catch (error) {
         this.logger.debug('cannot look for gaps', { stream, reason: String(error) });
       }
