@@ -15,6 +15,8 @@ export async function startManagementServer(port: number, metrics: Metrics, read
 
 async function answer(path: string, metrics: Metrics, readiness: Readiness) {
   if (path === '/metrics') {
+    const { checks } = await readiness.report();
+    for (const [check, state] of Object.entries(checks)) metrics.checks.set({ check }, state === 'ok' ? 1 : 0);
     return { status: 200, type: metrics.registry.contentType, body: await metrics.registry.metrics() };
   }
   if (path !== '/health') return { status: 404, type: 'text/plain', body: 'not found\n' };

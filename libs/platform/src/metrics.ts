@@ -4,6 +4,8 @@ import { Counter, Gauge, Histogram, Registry, collectDefaultMetrics } from 'prom
 export class Metrics {
   readonly registry = new Registry();
   readonly requests: Histogram<'method' | 'route' | 'status'>;
+  /** What `/health` tells, for whoever only reads metrics. */
+  readonly checks: Gauge<'check'>;
 
   constructor() {
     collectDefaultMetrics({ register: this.registry, prefix: 'countersign_' });
@@ -14,6 +16,7 @@ export class Metrics {
       buckets: [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1],
       registers: [this.registry],
     });
+    this.checks = this.gauge('countersign_health_check_ok', 'Conditions of being ready: 1 is met, 0 is not', ['check']);
   }
 
   /** A counter of this process, made at first use; `labels` names its labels. */

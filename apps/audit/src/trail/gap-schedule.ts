@@ -4,6 +4,9 @@ import { GapCheck } from './gap-check';
 import { GapSettings } from './gap-settings';
 import { STREAMS } from './trail-consumer';
 
+/** What could not be looked at, at a start above all, is looked at again so soon. */
+const RETRY_MS = 2_000;
+
 /** Has the streams looked at for gaps, for as long as the service runs. */
 @Injectable()
 export class GapSchedule implements OnApplicationBootstrap, BeforeApplicationShutdown {
@@ -25,7 +28,7 @@ export class GapSchedule implements OnApplicationBootstrap, BeforeApplicationShu
   }
 
   onApplicationBootstrap(): void {
-    this.schedule.start(this.settings.intervalMs);
+    this.schedule.start(0);
   }
 
   beforeApplicationShutdown(): Promise<void> {
@@ -33,6 +36,7 @@ export class GapSchedule implements OnApplicationBootstrap, BeforeApplicationShu
   }
 
   private async look(): Promise<number> {
+    let pauseMs = this.settings.intervalMs;
     for (const stream of STREAMS) {
       try {
         const { missing, bytes } = await this.check.look(stream);
@@ -40,8 +44,9 @@ export class GapSchedule implements OnApplicationBootstrap, BeforeApplicationShu
         this.bytes.set({ stream }, bytes);
       } catch (error) {
         this.logger.debug('cannot look for gaps', { stream, reason: String(error) });
+        pauseMs = Math.min(pauseMs, RETRY_MS);
       }
     }
-    return this.settings.intervalMs;
+    return pauseMs;
   }
 }
