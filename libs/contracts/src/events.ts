@@ -12,6 +12,7 @@ export const EVENT_TYPES = [
   'dev.countersign.policy.applied.v1',
   'dev.countersign.repository_pin.created.v1',
   'dev.countersign.repository_pin.deleted.v1',
+  'dev.countersign.issuer.keys_rejected.v1',
   'dev.countersign.issuer.keys_rotated.v1',
   'dev.countersign.issuer.refreshed.v1',
   'dev.countersign.issuer.unreachable.v1',

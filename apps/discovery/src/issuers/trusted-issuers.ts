@@ -40,9 +40,9 @@ export class TrustedIssuers implements OnApplicationBootstrap, OnApplicationShut
     readiness: Readiness,
   ) {
     this.events = {
-      changed: (issuer, previous, { keys }) => {
+      changed: (issuer, previous, current) => {
         bus.publish(issuerKeysChanged, { iss: issuer.iss });
-        if (previous !== null) trail.keysRotated(issuer, previous.keys, keys);
+        trail.keysChanged(issuer, previous, current);
       },
       failed: (issuer, error) => trail.unreachable(issuer, error),
     };
