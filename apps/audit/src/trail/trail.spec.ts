@@ -219,11 +219,15 @@ describe('access', () => {
     ['GET', '/v1/events', 'Audit:Read'],
     ['GET', '/v1/events/x', 'Audit:Read'],
     ['GET', '/v1/webhooks', 'Webhook:Admin'],
+    ['GET', '/v1/webhooks/x', 'Webhook:Admin'],
     ['POST', '/v1/webhooks', 'Webhook:Admin'],
     ['PATCH', '/v1/webhooks/x', 'Webhook:Admin'],
     ['DELETE', '/v1/webhooks/x', 'Webhook:Admin'],
     ['GET', '/v1/webhooks/x/deliveries', 'Webhook:Admin'],
     ['POST', '/v1/webhooks/x/test', 'Webhook:Admin'],
+    ['POST', '/v1/webhooks/x/rotate-secret', 'Webhook:Admin'],
+    ['POST', '/v1/webhooks/x/recover', 'Webhook:Admin'],
+    ['POST', '/v1/deliveries/x/redeliver', 'Webhook:Admin'],
     ['POST', '/v1/erasures', 'Audit:Erase'],
   ];
 

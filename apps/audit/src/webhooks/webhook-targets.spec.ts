@@ -1,8 +1,9 @@
 import { once } from 'node:events';
 import type { ServerResponse } from 'node:http';
+import { createServer as createHttpsServer } from 'node:https';
 import { createServer, type AddressInfo, type Server } from 'node:net';
 import type { DeliveryAnswer } from '@countersign/contracts';
-import { startPostgres, type TestServer } from '@countersign/testing';
+import { selfSigned, startPostgres, type TestServer } from '@countersign/testing';
 import { Receiver, exchangeEvent, startAudit, until, type AuditUnderTest } from '../audit.fixture';
 
 let server: TestServer;
@@ -52,6 +53,12 @@ describe('a deployment that allows no private addresses', () => {
     'https://169.254.169.254/latest/meta-data',
     'https://[fd00:ec2::254]/',
     'https://[::ffff:10.0.0.1]/',
+    'https://0177.0.0.1:PORT/',
+    'https://①②⑦.⓪.⓪.①:PORT/',
+    'https://[64:ff9b::a9fe:a9fe]/',
+    'https://[2002:7f00:1::]/',
+    'https://168.63.129.16/',
+    'https://100.100.100.200/',
     'HTTP://127.0.0.1:PORT/',
     'file:///etc/passwd',
     'gopher://127.0.0.1:PORT/',
@@ -59,6 +66,7 @@ describe('a deployment that allows no private addresses', () => {
     'https://a@127.0.0.1:PORT/',
     'https://127.0.0.1:PORT\\@receiver.test/',
     'https://user:password@receiver.test/',
+    'https://[127.0.0.1]:PORT/',
   ])('WHK-01, WHK-03: refuses to register %s with 422, and connects to nothing', async (url) => {
     const { status, body } = await register(url.replace('PORT', String(port)), { handshake: true });
     expect([status, body.errors[0]]).toEqual([422, expect.objectContaining({ path: '/url', code: 'url_not_allowed' })]);
@@ -133,6 +141,11 @@ describe('a receiver', () => {
     ['answers 200 and never ends', writing(1_000), { status: 'delivered', responseStatus: 200, error: null }],
     ['hangs up', (response) => response.destroy(), { status: 'retrying', responseStatus: null, error: 'connect' }],
     [
+      'never ends its headers',
+      ({ socket }) => void socket?.write(`HTTP/1.1 200 OK\r\nx: ${'a'.repeat(1_000_000)}`),
+      { status: 'retrying', responseStatus: null, error: 'too_large' },
+    ],
+    [
       'redirects to plain http',
       (response) => response.writeHead(301, { location: 'http://169.254.169.254/' }).end(),
       { status: 'retrying', responseStatus: 301 },
@@ -153,6 +166,19 @@ describe('a receiver', () => {
     // Neither words nor secrets of anybody.
     expect(JSON.stringify(found)).not.toMatch(/words of the receiver|whsec_/);
     await audit.call('DELETE', `/v1/webhooks/${id}`);
+  });
+
+  test('WHK-21: whose certificate nobody vouches for gets no event', async () => {
+    const { cert, key } = selfSigned(['127.0.0.1']);
+    const requests: string[] = [];
+    const untrusted = createHttpsServer({ cert, key }, ({ url: path }) => requests.push(path ?? ''));
+    await once(untrusted.listen(0, '127.0.0.1'), 'listening');
+    const { id } = (await register(`https://127.0.0.1:${(untrusted.address() as AddressInfo).port}/`)).body;
+    await audit.stream.append('audit', exchangeEvent());
+    expect((await attempted(id)).attempts[0]).toMatchObject({ responseStatus: null, error: 'tls' });
+    expect(requests).toEqual([]);
+    await audit.call('DELETE', `/v1/webhooks/${id}`);
+    await once(untrusted.close(), 'close');
   });
 
   test('WHK-15: that refuses one event gets those after it, and that one is a dead letter in the end', async () => {

@@ -116,6 +116,8 @@ describe('a webhook', () => {
     expect(receiver.received).toHaveLength(2);
     expect(second?.body).toBe(first?.body);
     expect(second?.headers['webhook-id']).toBe(first?.headers['webhook-id']);
+    // WHK-16
+    expect(second?.headers['webhook-timestamp']).not.toBe(first?.headers['webhook-timestamp']);
   });
 
   test('that hangs does not delay one that answers', async () => {
