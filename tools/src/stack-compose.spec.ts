@@ -32,11 +32,17 @@ const services = Object.entries(compose.services);
 const running = services.filter(([name]) => name !== 'volumes');
 const ours = ['policy', 'discovery', 'exchange', 'audit'];
 
-test.each(services)('%s cannot write its image, gain a privilege or keep a capability', (name, service) => {
-  expect(service).toMatchObject({ read_only: true, cap_drop: ['ALL'], security_opt: ['no-new-privileges:true'] });
-  expect(service.privileged).toBeUndefined();
-  if (name !== 'volumes') expect(service.user).not.toMatch(/^(0|root)\b/);
-});
+test.each(services)(
+  '%s cannot write its image, gain a privilege, keep a capability or dump its memory',
+  (name, service) => {
+    expect(service).toMatchObject({ read_only: true, cap_drop: ['ALL'], security_opt: ['no-new-privileges:true'] });
+    expect(service.privileged).toBeUndefined();
+    if (name === 'volumes') return;
+    expect(service.user).not.toMatch(/^(0|root)\b/);
+    // AUD-09
+    expect(service).toMatchObject({ ulimits: { core: 0 } });
+  },
+);
 
 test.each(services)('%s runs a version that is named', (_, service) => {
   expect(service.image).toMatch(/:(\d+\.\d+\.\d+|17\.\d+|local)(-\w+)?$/);
@@ -107,6 +113,10 @@ describe('the Dockerfile', () => {
     expect(last).toMatch(/^USER 65532:65532$/m);
     expect(last).toMatch(/^HEALTHCHECK .* CMD \["\/usr\/local\/bin\/node", /m);
     expect(last).not.toMatch(/^RUN /m);
+  });
+
+  test('starts node without the signal that would open a debugger (AUD-09)', () => {
+    expect(text).toMatch(/^ENTRYPOINT \["\/usr\/local\/bin\/node", "--disable-sigusr1", /m);
   });
 
   test('names the version of its base', () => {
