@@ -1,3 +1,4 @@
+import { setTimeout as delay } from 'node:timers/promises';
 import { AUDIT_STREAMS, eventSubject, type CloudEvent } from '@countersign/contracts';
 import { Logger, UnavailableError } from '@countersign/platform';
 import {
@@ -284,6 +285,27 @@ describe('JetStream alone', () => {
     await recorder.atLeast(1);
     await waiting.close();
     await later.stop();
+  });
+
+  test('what arrives while a batch takes long is next, and waits for no time to run out', async () => {
+    await start();
+    const received: (string | undefined)[] = [];
+    const numbers = Array.from({ length: 12 }, (_, index) => `${index}`);
+    let isSlow = true;
+    const slowOnce = async (batch: { event: CloudEvent }[]): Promise<void> => {
+      received.push(...subjectsOf(batch));
+      if (!isSlow) return;
+      isSlow = false;
+      for (const number of numbers.slice(1)) await stream.append('audit', testEvent(number));
+      // Longer than the client lets a request for messages be silent.
+      await delay(2_500);
+    };
+    stream.consume({ stream: 'audit', durable: 'd', batchSize: 50, handler: slowOnce });
+    await stream.append('audit', testEvent('0'));
+    await eventually(() => expect(received.length).toBeGreaterThan(1));
+    await stream.append('audit', testEvent('last'));
+    await eventually(() => expect(received).toContain('last'));
+    expect(received).toEqual([...numbers, 'last']);
   });
 
   test('goes on when its consumer is deleted under it', async () => {

@@ -215,22 +215,29 @@ function* parts(messages: Iterable<ReadMessage>, size: number): Generator<ReadMe
   if (part.length > 0) yield part;
 }
 
-const nothingMore = Symbol();
-
 /** What has arrived, at most `size` at a time; the first is waited for, the others are not. */
 async function* batches(messages: AsyncIterable<JsMsg>, size: number): AsyncGenerator<JsMsg[]> {
-  const iterator = messages[Symbol.asyncIterator]();
-  let next = iterator.next();
-  for (;;) {
-    const batch: JsMsg[] = [];
-    let result: IteratorResult<JsMsg> | typeof nothingMore = await next;
-    while (result !== nothingMore && result.done !== true) {
-      batch.push(result.value);
-      next = iterator.next();
-      if (batch.length === size) break;
-      result = await Promise.race([next, setImmediate(nothingMore)]);
+  const arrived: JsMsg[] = [];
+  let isOpen = true;
+  let wake = (): void => undefined;
+  // While a batch is handled as well: when heartbeats are missed, what is still in `messages` is dropped, and would
+  // come again only after its time has run out.
+  const reading = (async () => {
+    try {
+      for await (const message of messages) {
+        arrived.push(message);
+        wake();
+      }
+    } finally {
+      isOpen = false;
+      wake();
     }
-    if (batch.length > 0) yield batch;
-    else return;
+  })();
+  reading.catch(() => undefined);
+  for (;;) {
+    if (arrived.length === 0 && isOpen) await new Promise<void>((resolve) => (wake = resolve));
+    if (arrived.length === 0) return await reading;
+    for (let count = 0; count < arrived.length && count < size; await setImmediate()) count = arrived.length;
+    yield arrived.splice(0, size);
   }
 }
