@@ -31,9 +31,15 @@ export interface StoreState extends Pick<Reservation, 'sentinel' | 'life' | 'now
 /**
  * Keys with an end: used subject tokens, cached key sets, counters. Every key has an expiry. Two implementations:
  * Redis, and a Postgres table for the embedded mode. Keys are at most 512 printable ASCII characters.
- * Every method throws UnavailableError when the store does not answer within half a second.
+ * Every method throws UnavailableError when the store does not answer in time: within a second, at once while it is late.
  */
 export abstract class ExpiringStore implements Resource {
+  /**
+   * Before `reserve()`: while the store is late nothing is asked of it, and nothing has to be given back afterwards.
+   * @throws UnavailableError
+   */
+  assertPrompt(): void {}
+
   abstract get(key: string): Promise<string | null>;
 
   /** Sets or replaces; `expiresAt` in epoch seconds; null keeps it for ever (the epoch sentinel alone). */

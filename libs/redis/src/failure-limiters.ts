@@ -12,52 +12,50 @@ export interface FailureBudget {
 const limits = ({ points, seconds }: FailureBudget, keyPrefix: string) => ({ points, duration: seconds, keyPrefix });
 
 async function blockedFor(limiter: RateLimiterAbstract, key: string, points: number): Promise<number> {
-  const state = await limiter.get(key).catch(() => null);
+  const state = await limiter.get(key);
   if (state === null || state.consumedPoints < points) return 0;
   return Math.max(1, Math.ceil(state.msBeforeNext / 1000));
 }
 
 /** `penalty` counts and never refuses, unlike `consume`. */
-async function count(limiter: RateLimiterAbstract, key: string): Promise<void> {
-  await limiter.penalty(key, 1).catch(() => undefined);
-}
+const count = async (limiter: RateLimiterAbstract, key: string): Promise<void> => void (await limiter.penalty(key, 1));
 
 /** How long what the other replicas counted may be unknown here. */
 const FRESH_MS = 1_000;
 const MOST_KEYS = 10_000;
 
-/** Counts in Redis, shared by all replicas; in memory, each replica for itself, while Redis is away. */
+/** Counts in Redis, shared by all replicas; in memory, each replica for itself, while Redis is away or late. */
 export class RedisFailureLimiter extends FailureLimiter {
   private readonly limiter: RateLimiterRedis;
+  private readonly inMemory: MemoryFailureLimiter;
   /** What was found lately, so that honest traffic does not ask for each request; own failures are known at once. */
   private readonly known = new Map<string, { seconds: Promise<number>; until: number }>();
 
   constructor(
-    link: RedisLink,
+    private readonly link: RedisLink,
     private readonly budget: FailureBudget,
     keyPrefix = 'cs:failures',
   ) {
     super();
-    this.limiter = new RateLimiterRedis({
-      ...limits(budget, keyPrefix),
-      storeClient: link.client,
-      rejectIfRedisNotReady: true,
-      insuranceLimiter: new RateLimiterMemory(limits(budget, keyPrefix)),
-    });
+    const storeClient = link.client;
+    this.limiter = new RateLimiterRedis({ ...limits(budget, keyPrefix), storeClient, rejectIfRedisNotReady: true });
+    this.inMemory = new MemoryFailureLimiter(budget);
   }
 
   blockedFor(key: string): Promise<number> {
     const now = performance.now();
     const known = this.known.get(key);
     if (known !== undefined && now < known.until) return known.seconds;
-    const seconds = blockedFor(this.limiter, key, this.budget.points);
+    const seconds = this.link
+      .ask(() => blockedFor(this.limiter, key, this.budget.points))
+      .catch(() => this.inMemory.blockedFor(key));
     if (this.known.size >= MOST_KEYS) this.known.clear();
     this.known.set(key, { seconds, until: now + FRESH_MS });
     return seconds;
   }
 
   async count(key: string): Promise<void> {
-    await count(this.limiter, key);
+    await this.link.ask(() => count(this.limiter, key)).catch(() => this.inMemory.count(key));
     this.known.delete(key);
   }
 }

@@ -1,7 +1,7 @@
 import { UnavailableError } from '@countersign/platform';
 import { ExpiringStore, type Reservation, type StoreState } from './expiring-store';
 import { checkExpiry, checkKeys } from './keys';
-import { orUnavailable, transactionResults, type RedisLink } from './redis-link';
+import { transactionResults, type RedisLink } from './redis-link';
 import { ReserveScript } from './reserve-script';
 import { beganComplete, lifeOf } from './server-info';
 
@@ -14,20 +14,23 @@ export class RedisExpiringStore extends ExpiringStore {
 
   constructor(private readonly link: RedisLink) {
     super();
-    this.script = new ReserveScript(link.client);
+    this.script = new ReserveScript(link);
+  }
+
+  override assertPrompt(): void {
+    this.link.assertPrompt();
   }
 
   async get(key: string): Promise<string | null> {
     checkKeys(key);
-    return orUnavailable(this.link.client.get(key));
+    return this.link.ask((client) => client.get(key));
   }
 
   async set(key: string, value: string, expiresAt: number | null): Promise<void> {
     checkKeys(key);
-    const { client } = this.link;
-    if (expiresAt === null) return void (await orUnavailable(client.set(key, value)));
+    if (expiresAt === null) return void (await this.link.ask((client) => client.set(key, value)));
     checkExpiry(expiresAt);
-    await orUnavailable(client.set(key, value, 'EXAT', expiresAt));
+    await this.link.ask((client) => client.set(key, value, 'EXAT', expiresAt));
   }
 
   async reserve(key: string, value: string, expiresAt: number, sentinelKey: string): Promise<Reservation> {
@@ -43,15 +46,17 @@ export class RedisExpiringStore extends ExpiringStore {
   async increment(key: string, expiresAt: number): Promise<number> {
     checkKeys(key);
     checkExpiry(expiresAt);
-    const transaction = this.link.client.multi().set(key, 0, 'EXAT', expiresAt, 'NX').incr(key).exec();
-    const [, sum] = transactionResults(await orUnavailable(transaction));
+    const [, sum] = await this.link.ask(async (client) =>
+      transactionResults(await client.multi().set(key, 0, 'EXAT', expiresAt, 'NX').incr(key).exec()),
+    );
     return Number(sum);
   }
 
   async inspect(sentinelKey: string): Promise<StoreState> {
     checkKeys(sentinelKey);
-    const transaction = this.link.client.multi().get(sentinelKey).time().info().exec();
-    const [sentinel, time, answer] = transactionResults(await orUnavailable(transaction));
+    const [sentinel, time, answer] = await this.link.ask(async (client) =>
+      transactionResults(await client.multi().get(sentinelKey).time().info().exec()),
+    );
     const info = String(answer);
     return {
       sentinel: typeof sentinel === 'string' ? sentinel : null,
@@ -61,14 +66,15 @@ export class RedisExpiringStore extends ExpiringStore {
     };
   }
 
+  /** Gives back what a reservation may have taken, and gets in line right behind it. */
   async deleteIfEquals(key: string, value: string): Promise<boolean> {
     checkKeys(key);
-    return (await orUnavailable(this.link.client.eval(DELETE_IF_EQUALS, 1, key, value))) === 1;
+    return (await this.link.askAnyway((client) => client.eval(DELETE_IF_EQUALS, 1, key, value))) === 1;
   }
 
   async delete(key: string): Promise<void> {
     checkKeys(key);
-    await orUnavailable(this.link.client.del(key));
+    await this.link.ask((client) => client.del(key));
   }
 
   ping(): Promise<void> {

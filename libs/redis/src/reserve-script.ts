@@ -1,8 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { Gatherer, UnavailableError } from '@countersign/platform';
-import type { Redis } from 'ioredis';
 import type { Reservation, ReserveCall } from './expiring-store';
-import { orUnavailable, transactionResults, unavailable } from './redis-link';
+import { transactionResults, unavailable, type RedisLink } from './redis-link';
 import { lifeOf } from './server-info';
 
 /** The server's clock, and for each call who held its key before and its sentinel; nil is null. */
@@ -52,7 +51,7 @@ export class ReserveScript {
     work: (calls) => this.runTogether(calls),
   });
 
-  constructor(private readonly client: Redis) {}
+  constructor(private readonly link: RedisLink) {}
 
   /** @throws UnavailableError */
   run(call: ReserveCall): Promise<Reserved> {
@@ -62,25 +61,25 @@ export class ReserveScript {
   private async runTogether(calls: ReserveCall[]): Promise<(Reserved | Promise<Reserved>)[]> {
     const first = await this.current();
     const [life, answer] = await Promise.all([this.lifeOf(first), this.evaluate(first, calls)]);
-    if (answer !== null) return reservedOf(calls, answer, life);
+    if (answer !== null) return this.reservedOf(calls, answer, life);
     if (this.loaded === first) this.loaded = undefined;
     const second = await this.current();
     const late = await this.evaluate(second, calls);
     if (late === null) throw new UnavailableError('redis', { cause: new Error('the server forgets its scripts') });
-    return reservedOf(calls, late, second.life);
+    return this.reservedOf(calls, late, second.life);
   }
 
   /** Null when the server does not know the script. */
   private evaluate({ sha }: Loaded, calls: ReserveCall[]): Promise<Answer | null> {
     const keys = calls.flatMap(({ key, sentinelKey }) => [key, sentinelKey]);
     const values = calls.flatMap(({ value, expiresAt }) => [value, expiresAt]);
-    const answer = this.client.evalsha(sha, keys.length, ...keys, ...values) as Promise<Answer>;
-    return orUnavailable(
-      answer.catch((error: unknown) => {
+    return this.link.ask((client) => {
+      const answer = client.evalsha(sha, keys.length, ...keys, ...values) as Promise<Answer>;
+      return answer.catch((error: unknown) => {
         if (error instanceof Error && error.message.startsWith('NOSCRIPT')) return null;
         throw error;
-      }),
-    );
+      });
+    });
   }
 
   /** Asked for again now and then, in the same piece as the step that wants to know. */
@@ -89,7 +88,7 @@ export class ReserveScript {
     if (now < known.askedAt + ASK_AGAIN_MS) return known.life;
     known.askedAt = now;
     try {
-      const life = lifeOf(await orUnavailable(this.client.info('server', 'replication')));
+      const life = lifeOf(await this.link.ask((client) => client.info('server', 'replication')));
       if (life !== known.life && this.loaded === known) this.loaded = undefined;
       return life;
     } catch (error) {
@@ -109,19 +108,21 @@ export class ReserveScript {
   private async load(): Promise<Loaded> {
     const askedAt = performance.now();
     const text = `-- ${randomUUID()}${RESERVE}`;
-    const transaction = this.client.multi().info('server', 'replication').script('LOAD', text).exec();
-    const [info, sha] = transactionResults(await orUnavailable(transaction));
+    const [info, sha] = await this.link.ask(async (client) =>
+      transactionResults(await client.multi().info('server', 'replication').script('LOAD', text).exec()),
+    );
     return { sha: String(sha), life: lifeOf(String(info)), askedAt };
   }
-}
 
-function reservedOf(calls: ReserveCall[], answer: Answer, life: string): (Reserved | Promise<Reserved>)[] {
-  const [seconds, microseconds, held] = answer;
-  const now = Number(seconds) + Number(microseconds) / 1e6;
-  return calls.map((_, place) => {
-    const [heldBefore = null, sentinel = null] = held.slice(2 * place, 2 * place + 2);
-    const error = [heldBefore, sentinel].find((one) => one instanceof Error);
-    if (error !== undefined) return Promise.reject(unavailable(error));
-    return { heldBefore, sentinel, life, now } as Reserved;
-  });
+  private reservedOf(calls: ReserveCall[], answer: Answer, life: string): (Reserved | Promise<Reserved>)[] {
+    const [seconds, microseconds, held] = answer;
+    const now = Number(seconds) + Number(microseconds) / 1e6;
+    return calls.map((_, place) => {
+      const [heldBefore = null, sentinel = null] = held.slice(2 * place, 2 * place + 2);
+      const error = [heldBefore, sentinel].find((one) => one instanceof Error);
+      if (error === undefined) return { heldBefore, sentinel, life, now } as Reserved;
+      this.link.noteError(error);
+      return Promise.reject(unavailable(error));
+    });
+  }
 }

@@ -21,6 +21,7 @@ export { startNats, type NatsOptions } from './servers/nats';
 export { createTestDatabase, runSql, sqlQuery, startPostgres, type PostgresOptions } from './servers/postgres';
 export { startRedis, type RedisOptions } from './servers/redis';
 export { freePort, ServerProcess, type ServerProcessOptions } from './servers/server-process';
+export { startTcpProxy, type TcpProxy } from './servers/tcp-proxy';
 export type { TestServer } from './servers/test-server';
 export { startStack, type Stack, type StackOptions } from './stack';
 export { type ServiceName, type StackService } from './stack-service';

@@ -6,6 +6,8 @@ import {
   runSql,
   startPostgres,
   startRedis,
+  startTcpProxy,
+  type TcpProxy,
   type TestServer,
 } from '@countersign/testing';
 import type { VerifiedSubject } from '@countersign/tokens';
@@ -45,6 +47,13 @@ interface Replica {
   store: RedisExpiringStore;
   link: RedisLink;
   database: ExchangeDatabase;
+}
+
+/** An address of Redis of which a test decides how fast it is, and where it leads. */
+async function addressOf(server: TestServer): Promise<TcpProxy & { url: string }> {
+  const proxy = await startTcpProxy(server.port);
+  closing.push(() => proxy.stop());
+  return Object.assign(proxy, { url: `redis://127.0.0.1:${proxy.port}` });
 }
 
 /** What one process of the exchange has: its own connections, its own memory of the epoch. */
@@ -345,7 +354,78 @@ describe('after a memory that came back older', () => {
   });
 });
 
+describe('an address that leads to the replica that took over (R-04)', () => {
+  const untilReplicated = (admin: Redis): Promise<void> =>
+    eventually(async () => expect(await admin.info('replication')).toContain('master_link_status:up'));
+
+  test('nothing is let through meanwhile, the demoted primary is left, and no use is forgotten', async () => {
+    const primaryConfig = `${ALWAYS}\nrepl-diskless-sync-delay 0\nmin-replicas-to-write 1\nmin-replicas-max-lag 1`;
+    await start(primaryConfig);
+    const follower = await startRedis({ config: ALWAYS });
+    closing.push(() => follower.stop());
+    const [address, between] = [await addressOf(redis), await addressOf(redis)];
+    const [old, next] = [new Redis(redis.url), new Redis(follower.url)];
+    await next.replicaof('127.0.0.1', between.port);
+    await untilReplicated(next);
+    const [a, b] = [await replica(address.url), await replica(address.url)];
+    await freshTokenWorks(a);
+    const [known, missed] = [subject(), subject()];
+    expect(await use(a, known)).toBe('used');
+    await eventually(async () => expect(await next.exists(`cs:exchange:used:${known.replayKey}`)).toBe(1));
+
+    // The link between the two is cut: what is used now is not known to the replica, until the primary refuses.
+    between.late = { requestsMs: Infinity, answersMs: Infinity };
+    expect(await use(b, missed)).toBe('used');
+    await eventually(async () => expect(await use(a, subject())).toBe('unavailable'));
+    await next.replicaof('NO', 'ONE');
+    address.target = follower.port;
+    for (const one of [a, b]) expect(await use(one, subject())).toBe('unavailable');
+    // It comes back as a replica; our connections to it were never cut.
+    await old.replicaof('127.0.0.1', follower.port);
+
+    await Promise.all([a, b].map(freshTokenWorks));
+    for (const one of [a, b, await replica(address.url)])
+      expect([await use(one, known), await use(one, missed)]).not.toContain('used');
+    expect(await valueOf(a, 'countersign_replay_memory_lost_total')).toBeDefined();
+    expect(await epochs()).toBe(2);
+    await Promise.all([old.quit(), next.quit()]);
+  });
+});
+
 describe('a reservation without an answer (RPL-15)', () => {
+  test.each([
+    ['what is asked', { requestsMs: 1_500, answersMs: 0 }, false],
+    ['what is answered', { requestsMs: 0, answersMs: 1_500 }, false],
+    ['what is asked, longer than a connection lives', { requestsMs: Infinity, answersMs: 0 }, true],
+  ])('is no second use when it is done late, and is given back (R-06): %s', async (_, late, isLost) => {
+    await start();
+    const address = await addressOf(redis);
+    const [slow, other] = [await replica(address.url), await replica()];
+    for (const one of [slow, other]) expect(await use(one, subject())).toBe('used');
+    const tokens = Array.from({ length: 30 }, () => subject());
+    address.late = late;
+    const caught = await Promise.all(tokens.map((token) => use(slow, token)));
+    expect(new Set(caught)).toEqual(new Set(['unavailable']));
+    // Some meet the reservation before it is done, some after, some when it was given back.
+    const outcomes = new Map<VerifiedSubject, string[]>();
+    const attempt = async (one: Replica, token: VerifiedSubject): Promise<void> =>
+      void outcomes.set(token, [...(outcomes.get(token) ?? []), await use(one, token)]);
+    for (const token of tokens.slice(0, 10)) await attempt(other, token);
+    if (isLost) await eventually(() => expect(slow.link.client.status).not.toBe('ready'));
+    address.late = { requestsMs: 0, answersMs: 0 };
+    await eventually(() => slow.store.ping());
+    for (const token of tokens)
+      await eventually(async () => {
+        await attempt(slow, token);
+        await attempt(other, token);
+        expect(outcomes.get(token)).toContain('used');
+      });
+    for (const token of tokens) {
+      await attempt(other, token);
+      expect(outcomes.get(token)?.filter((one) => one === 'used')).toEqual(['used']);
+    }
+  });
+
   test('is given back once the store answers again, so that the retry works at any replica, once', async () => {
     await start();
     const [a, b] = [await replica(), await replica()];

@@ -36,6 +36,7 @@ export class ReplayGuard {
     // The same id would be the same use: nothing that a caller could repeat may make it up alone.
     const id = `${traceId}.${pooledRandom(8).toString('base64url')}`;
     const use = { key: KEY_PREFIX + subject.replayKey, id };
+    this.store.assertPrompt();
     try {
       await this.take(use, subject);
       return use;
