@@ -52,6 +52,9 @@ export function formatDuration(seconds: number): string {
 const pad = (line: readonly string[], widths: readonly number[]): string =>
   line.map((cell, column) => cell.padEnd(widths[column] ?? 0)).join('  ');
 
-/** Values come from tokens of strangers: control characters must not reach the terminal. */
-export const printable = (text: string): string =>
-  text.replace(/[\u0000-\u001f\u007f-\u009f\u200e\u200f\u202a-\u202e\u2066-\u2069]/g, '�');
+/** What a terminal acts on, what turns a text round and what cannot be seen. */
+const NOT_PRINTABLE =
+  /[\u0000-\u001f\u007f-\u009f\u00ad\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\u{e0000}-\u{e007f}]/gu;
+
+/** Values come from tokens of strangers: what is in them must neither reach the terminal nor hide in it. */
+export const printable = (text: string): string => text.replace(NOT_PRINTABLE, '�');

@@ -199,11 +199,18 @@ describe('lists', () => {
     expect(result.out.split('\n')).toHaveLength(4);
   });
 
-  it('never lets control characters of a claim reach the terminal', async () => {
-    const event = { sequence: '1', time: 't', type: 'x', subject: 'a\u001b[31mred\u202e', data: {} };
+  it('ADM-08: never lets control characters of a claim reach the terminal, nor what cannot be seen', async () => {
+    const event = {
+      sequence: '1',
+      time: 't',
+      type: 'x',
+      subject: 'repo:acme\u200b/web\u001b[31mred\u202e\u{e0041}',
+      data: {},
+    };
     cli.answer({ items: [event], nextCursor: null });
     const { out } = await run(['audit', 'list'], { isTty: true });
-    expect(out).not.toMatch(/[\u001b\u202e]/);
+    expect(out).toContain('repo:acme�/web�[31mred��');
+    expect(out).not.toMatch(/[\u001b\u200b\u202e\u{e0041}]/u);
   });
 });
 
