@@ -7,7 +7,7 @@ import {
   type Snapshot,
   type Subject,
 } from '@countersign/policy-engine';
-import { CORPUS_NOW as now, decisionCorpus, type CorpusCase } from '@countersign/testing';
+import { CORPUS_NOW as now, decisionCorpus, generous, type CorpusCase } from '@countersign/testing';
 import { parseDocument } from './documents-judged.fixture';
 
 const publicUrl = 'https://sts.example.com';
@@ -48,6 +48,43 @@ function run(item: CorpusCase): unknown {
   expect(snapshot.errors).toEqual([]);
   return decide(snapshot, item, issuerOf(documents, item));
 }
+
+test('POL-27: decisions among a thousand roles that all match, with ten statements each, take milliseconds', () => {
+  const iss = 'https://ci.example';
+  const document = (kind: string, name: string, spec: object) =>
+    parsed({ apiVersion: 'countersign.dev/v1', kind, metadata: { name }, spec });
+  const names = Array.from({ length: 1_000 }, (_, n) => `n${n}`);
+  const statement = Array.from({ length: 10 }, (_, n) => ({
+    effect: 'Allow',
+    action: `A:B${n}`,
+    resource: 'team-${jwt:team}:*',
+    condition: { StringLike: { 'jwt:ref': ['refs/heads/*'] } },
+  }));
+  const condition = { StringEqual: { 'jwt:iss': iss }, StringLike: { 'jwt:sub': 'repo:acme/*' } };
+  const documents = [
+    document('JwtIssuer', 'ci', { iss, aud: 'x' }),
+    ...names.flatMap((name) => [
+      document('Policy', name, { statement }),
+      document('Role', name, { policy: name, condition }),
+    ]),
+  ];
+  const snapshot = compileSnapshot({ documents, publicUrl, revision: 1 });
+  const claims = { iss, sub: 'repo:acme/web', team: 'web', ref: 'refs/heads/main' };
+  const none = { file: '', name: '', documents: [], want: {}, claims };
+  const about: Pick<CorpusCase, 'kind' | 'request'> = {
+    kind: 'permission',
+    request: { policies: names, action: 'A:B9', resource: 'team-web:x' },
+  };
+  const exchange: typeof about = { kind: 'exchange', request: {} };
+  const times = [exchange, about].map((asked) =>
+    Array.from({ length: 20 }, () => {
+      const since = performance.now();
+      expect(decide(snapshot, { ...none, ...asked }, 'ci')).toMatchObject({ effect: 'Allow' });
+      return performance.now() - since;
+    }),
+  );
+  for (const taken of times) expect(Math.min(...taken)).toBeLessThan(generous(10));
+});
 
 describe('the decision corpus decides as written', () => {
   const corpus = decisionCorpus();

@@ -151,6 +151,11 @@ describe('a condition that could match more than it says is refused', () => {
       ['match_all /spec/condition/StringLike/jwt:sub/1', 'match_all /spec/condition/StringLike/jwt:sub/2'],
     ],
     ['a key with slashes', like(['*'], 'jwt:/a/b~1c'), ['match_all /spec/condition/StringLike/jwt:~1a~1b~01c/0']],
+    [
+      'more values than anybody writes (POL-27)',
+      like(Array(1_001).fill('a')),
+      ['too_many /spec/condition/StringLike/jwt:sub'],
+    ],
     ['a pattern of 513 characters', like(['a'.repeat(513)]), ['pattern_too_long /spec/condition/StringLike/jwt:sub/0']],
     ['a pattern of 17 stars', like(['a*'.repeat(17)]), ['too_many_wildcards /spec/condition/StringLike/jwt:sub/0']],
     ['a template in a role', like(['${jwt:sub}']), ['template_not_allowed /spec/condition/StringLike/jwt:sub/0']],

@@ -28,7 +28,7 @@ class Probe {
   @Public()
   @Get('fault')
   fault(): void {
-    throw new Error('ours');
+    throw new Error('relation "policy.document" does not exist, at /app/apps/policy/dist/x.js');
   }
 
   @Public()
@@ -47,6 +47,14 @@ class Probe {
 @Module({ controllers: [Probe] })
 class ProbeModule {}
 
+/** Something that a service needs. */
+class Needed {
+  isThere = true;
+  ping = async (): Promise<void> => {
+    if (!this.isThere) throw new UnavailableError('postgres');
+  };
+}
+
 class NoAccess extends AdminAccess {
   verificationKeys = async () => [];
   isAllowed = async () => false;
@@ -54,6 +62,7 @@ class NoAccess extends AdminAccess {
 }
 
 const lines: string[] = [];
+const needed = new Needed();
 
 function start(env: Record<string, string> = {}): Promise<RunningService> {
   const config = new ServiceConfig({
@@ -69,7 +78,10 @@ function start(env: Record<string, string> = {}): Promise<RunningService> {
     config,
     logger,
     modules: [ProbeModule],
-    provide: [[AdminAccess, new NoAccess()]],
+    provide: [
+      [AdminAccess, new NoAccess()],
+      [Needed, needed],
+    ],
   });
 }
 
@@ -153,6 +165,24 @@ it.each<[string, number, string, string]>([
 });
 
 it.each([
+  ['/fault', 500, 'internal', 'Something failed on our side.'],
+  ['/lost', 503, 'unavailable', 'A dependency does not answer; try again.'],
+])('ADM-15: a failure of ours says no more than that it is one: %s', async (path, status, code, detail) => {
+  const answer = await fetch(service.url + path);
+  expect({ status: answer.status, retryAfter: answer.headers.has('retry-after') }).toEqual({
+    status,
+    retryAfter: status === 503,
+  });
+  expect(await answer.json()).toEqual({
+    type: `https://countersign.dev/problems/${code}`,
+    title: expect.any(String),
+    status,
+    detail,
+    traceId: expect.stringMatching(/^[0-9a-f]{32}$/),
+  });
+});
+
+it.each([
   ['/fault', 500],
   ['/lost', 503],
 ])('the log line of a request that failed has the trace id that its caller was told: %s', async (path, status) => {
@@ -179,6 +209,22 @@ it.each(['/metrics', '/health', '/debug', '/docs', '/graphql', '/.git/config', '
   'ADM-17: %s is not public',
   async (path) => expect((await fetch(service.url + path)).status).toBe(404),
 );
+
+it('R-09: what is missing is told by name, as a metric too, and the service is not ready', async () => {
+  const one = await start({ COUNTERSIGN_MANAGEMENT_PORT: '0' });
+  const look = async (): Promise<unknown> => {
+    const { status } = await fetch(`${one.url}/health/ready`);
+    const health = (await (await fetch(`${one.managementUrl}/health`)).json()) as { checks: Record<string, string> };
+    const metrics = await (await fetch(`${one.managementUrl}/metrics`)).text();
+    return [status, health.checks, /^countersign_health_check_ok\{check="Needed"\} (\d)$/m.exec(metrics)?.[1]];
+  };
+  expect(await look()).toEqual([200, { Needed: 'ok' }, '1']);
+  needed.isThere = false;
+  expect(await look()).toEqual([503, { Needed: 'failed' }, '0']);
+  needed.isThere = true;
+  expect(await look()).toEqual([200, { Needed: 'ok' }, '1']);
+  await one.stop();
+});
 
 it.each([
   ['a stranger', '', '127.0.0.1'],
