@@ -22,8 +22,12 @@ export { createTestDatabase, runSql, sqlQuery, startPostgres, type PostgresOptio
 export { startRedis, type RedisOptions } from './servers/redis';
 export { freePort, ServerProcess, type ServerProcessOptions } from './servers/server-process';
 export { startTcpProxy, type TcpProxy } from './servers/tcp-proxy';
+export { diskRefusal, TestDisk, type DiskKind } from './servers/test-disk';
 export type { TestServer } from './servers/test-server';
 export { startStack, type Stack, type StackOptions } from './stack';
+export { makeSecrets } from './stack-secrets';
+export { startStackNats, syncRefusal, type StackNats } from './stack-servers';
 export { type ServiceName, type StackService } from './stack-service';
+export { testUnless } from './test-unless';
 export { issuerRegistration, trustedIssuer } from './trusted-issuer';
 export { eventually, generous, Recorder } from './waiting';

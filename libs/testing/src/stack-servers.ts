@@ -1,11 +1,11 @@
-import { execFile } from 'node:child_process';
+import { execFileSync } from 'node:child_process';
 import { copyFile, mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
-import { promisify } from 'node:util';
-import { serverBinary } from './servers/binaries';
+import { presentBinary, serverBinary } from './servers/binaries';
 import { runNats } from './servers/nats';
 import { runSql, startPostgres } from './servers/postgres';
 import { freePort, ServerProcess, talk } from './servers/server-process';
+import type { TestDisk } from './servers/test-disk';
 import { serverOn, type TestServer } from './servers/test-server';
 import { NATS_USERS, REDIS_USERS, sha256, writeSecret, type StackSecrets } from './stack-secrets';
 
@@ -19,8 +19,8 @@ export interface StackNats extends TestServer {
   monitorUrl: string;
 }
 
-/** nats-server with the users and permissions of deploy/nats/nats.conf. */
-export async function startStackNats(folder: string, secrets: StackSecrets): Promise<StackNats> {
+/** nats-server with the users and permissions of deploy/nats/nats.conf; its store is in the folder, or on the disk. */
+export async function startStackNats(folder: string, secrets: StackSecrets, disk?: TestDisk): Promise<StackNats> {
   const [port, monitor] = [await freePort(), `127.0.0.1:${await freePort()}`];
   await mkdir(folder, { recursive: true });
   await copyFile(join(deployFolder, 'nats/nats.conf'), join(folder, 'nats.conf'));
@@ -29,21 +29,28 @@ export async function startStackNats(folder: string, secrets: StackSecrets): Pro
     'CS_SERVER_NAME: "countersign"',
     `CS_LISTEN: "127.0.0.1:${port}"`,
     `CS_MONITOR: "${monitor}"`,
-    `CS_STORE_DIR: "${join(folder, 'store')}"`,
+    `CS_STORE_DIR: "${join(disk?.folder ?? folder, 'store')}"`,
     ...NATS_USERS.map((user) => `CS_PASSWORD_${user.toUpperCase()}: "${secrets.nats[user]}"`),
   ];
   await writeSecret(folder, 'server.conf', lines.join('\n'));
-  const server = await runNats(join(folder, 'nats.conf'), port, nothing);
+  const server = await runNats(join(folder, 'nats.conf'), port, nothing, disk);
   return Object.assign(server, { monitorUrl: `http://${monitor}` });
 }
 
-/** What the server's version understands of jetstream-durable.conf: 2.9 has no sync_interval. */
+/** Why the nats-server of these tests syncs nothing before it acknowledges (`sync_interval`), or null: it does. */
+export function syncRefusal(): string | null {
+  const command = presentBinary('nats-server')?.command;
+  if (command === undefined) return 'nats-server is not there yet';
+  const version = execFileSync(command, ['--version']).toString().trim();
+  const [major = 0, minor = 0] = (/v(\d+)\.(\d+)/.exec(version) ?? []).slice(1).map(Number);
+  return major > 2 || (major === 2 && minor >= 10) ? null : `${version} has no sync_interval, 2.10 does`;
+}
+
+/** What the server's version understands of jetstream-durable.conf. */
 async function durability(): Promise<string> {
-  const { command } = await serverBinary('nats-server');
-  const { stdout } = await promisify(execFile)(command, ['--version']);
-  const [major = 0, minor = 0] = (/v(\d+)\.(\d+)/.exec(stdout) ?? []).slice(1).map(Number);
-  const known = major > 2 || (major === 2 && minor >= 10);
-  return known ? readFile(join(deployFolder, 'nats/jetstream-durable.conf'), 'utf8') : '# nats-server 2.9\n';
+  await serverBinary('nats-server');
+  const refusal = syncRefusal();
+  return refusal === null ? readFile(join(deployFolder, 'nats/jetstream-durable.conf'), 'utf8') : `# ${refusal}\n`;
 }
 
 /** redis-server with deploy/redis/redis.conf and its users. */

@@ -1,6 +1,6 @@
 import { execFile } from 'node:child_process';
-import { constants } from 'node:fs';
-import { access, mkdir } from 'node:fs/promises';
+import { accessSync, constants } from 'node:fs';
+import { mkdir } from 'node:fs/promises';
 import { delimiter, join, resolve } from 'node:path';
 import { promisify } from 'node:util';
 
@@ -19,19 +19,17 @@ export interface ServerBinary {
   env: NodeJS.ProcessEnv;
 }
 
-const isProgram = (path: string): Promise<boolean> =>
-  access(path, constants.X_OK).then(
-    () => true,
-    () => false,
-  );
-
-async function findIn(folders: string[], name: string): Promise<string | undefined> {
-  for (const folder of folders) {
-    const path = join(folder, name);
-    if (await isProgram(path)) return path;
+function isProgram(path: string): boolean {
+  try {
+    accessSync(path, constants.X_OK);
+    return true;
+  } catch {
+    return false;
   }
-  return undefined;
 }
+
+const findIn = (folders: string[], name: string): string | undefined =>
+  folders.map((folder) => join(folder, name)).find(isProgram);
 
 /** `sbin` is where Debian puts servers, and not on everybody's PATH. */
 const systemFolders = (): string[] => [...(process.env.PATH ?? '').split(delimiter), '/usr/sbin', '/usr/local/sbin'];
@@ -44,10 +42,11 @@ function libraryFolders(): string {
     .join(delimiter);
 }
 
-async function find(name: ServerName): Promise<ServerBinary | undefined> {
-  const installed = await findIn(systemFolders(), name);
+/** A server program that is there already. */
+export function presentBinary(name: ServerName): ServerBinary | undefined {
+  const installed = findIn(systemFolders(), name);
   if (installed !== undefined) return { command: installed, env: process.env };
-  const command = await findIn(unpackedFolders, name);
+  const command = findIn(unpackedFolders, name);
   return command === undefined ? undefined : { command, env: { ...process.env, LD_LIBRARY_PATH: libraryFolders() } };
 }
 
@@ -90,7 +89,7 @@ const howToInstall =
  */
 export async function ensureServerBinaries(): Promise<void> {
   const names: ServerName[] = ['nats-server', 'redis-server', 'nginx'];
-  const found = await Promise.all(names.map(find));
+  const found = names.map(presentBinary);
   if (!found.includes(undefined)) return;
   await mkdir(home, { recursive: true });
   try {
@@ -106,10 +105,10 @@ export async function ensureServerBinaries(): Promise<void> {
  * @throws Error with one line that says what to install
  */
 export async function serverBinary(name: ServerName): Promise<ServerBinary> {
-  const present = await find(name);
+  const present = presentBinary(name);
   if (present !== undefined) return present;
   await ensureServerBinaries();
-  const binary = await find(name);
+  const binary = presentBinary(name);
   if (binary === undefined) throw new Error(`${name} not found: ${howToInstall}`);
   return binary;
 }

@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { openCluster, OWNER } from '@countersign/postgres';
 import { Client, Pool } from 'pg';
 import { freePort, ServerProcess } from './server-process';
+import type { TestDisk } from './test-disk';
 import { externalServer, serverOn, type TestServer } from './test-server';
 
 // A logger of platform would bring all of Nest into every test that starts a server.
@@ -25,19 +26,22 @@ export async function runSql(url: string, ...statements: string[]): Promise<void
 export interface PostgresOptions {
   /** Server settings, such as `{ max_connections: '20' }`. */
   settings?: Record<string, string>;
+  /** Where its data is. */
+  disk?: TestDisk;
 }
 
 /**
  * Starts PostgreSQL on a new cluster on the loopback interface, or takes that of COUNTERSIGN_TEST_DATABASE_URL. Its
  * URL is that of a superuser.
  */
-export async function startPostgres({ settings = {} }: PostgresOptions = {}): Promise<TestServer> {
+export async function startPostgres({ settings = {}, disk }: PostgresOptions = {}): Promise<TestServer> {
   const external = process.env.COUNTERSIGN_TEST_DATABASE_URL;
   if (external !== undefined) return externalServer(external);
   const folder = await mkdtemp(join(tmpdir(), 'countersign-postgres-'));
   // As root the server runs as another user, who has to get in.
   await chmod(folder, 0o755);
-  const cluster = openCluster(folder, false, silent);
+  const cluster = openCluster(disk?.folder ?? folder, false, silent);
+  await disk?.bringIn();
   const port = await freePort();
   const url = `postgres://${OWNER}:${cluster.password}@127.0.0.1:${port}/postgres`;
   const all = {
@@ -55,6 +59,7 @@ export async function startPostgres({ settings = {} }: PostgresOptions = {}): Pr
     signalOnParentDeath: 'SIGQUIT',
     stopSignal: 'SIGINT',
     ids: cluster.user.ids,
+    disk,
   });
   return serverOn(server, { url, port, cleanUp: () => rm(folder, { recursive: true, force: true }) });
 }

@@ -4,9 +4,11 @@ import { once } from 'node:events';
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { createServer, connect } from 'node:net';
 import { setTimeout as delay } from 'node:timers/promises';
+import type { TestDisk } from './test-disk';
 
 const START_DEADLINE_MS = 150_000;
-const STOP_DEADLINE_MS = 10_000;
+/** More than the 20 s that a service gives itself. */
+const STOP_DEADLINE_MS = 25_000;
 const RETRY_MS = 15;
 
 export interface ServerProcessOptions {
@@ -18,6 +20,8 @@ export interface ServerProcessOptions {
   probe: () => Promise<void>;
   /** The operating system's user to run as; needs root. */
   ids?: { uid: number; gid: number } | undefined;
+  /** The only one that sees it. */
+  disk?: TestDisk | undefined;
   /** What ends the server when this process dies: SIGKILL unless said. */
   signalOnParentDeath?: 'SIGKILL' | 'SIGQUIT';
   /** What asks it to end in order: SIGTERM unless said. */
@@ -91,6 +95,11 @@ export class ServerProcess {
     return this.child.pid;
   }
 
+  /** What it ended with; null while it runs, and when a signal ended it. */
+  get exitCode(): number | null {
+    return this.child?.exitCode ?? null;
+  }
+
   /** Starts it and resolves when the probe succeeds. @throws Error with the end of its output when it ends instead */
   async start(): Promise<void> {
     const { name, probe } = this.options;
@@ -159,11 +168,12 @@ export class ServerProcess {
     return child;
   }
 
-  /** `setpriv` (util-linux) becomes the server itself, so that the process id stays the one we know. */
+  /** `setpriv` (util-linux) and `nsenter` become the server itself, so that the process id stays the one we know. */
   private wrapper(): string[] {
-    const { ids, signalOnParentDeath = 'SIGKILL' } = this.options;
-    if (!existsSync('/usr/bin/setpriv')) return [];
+    const { ids, signalOnParentDeath = 'SIGKILL', disk } = this.options;
+    const within = disk?.within ?? [];
+    if (!existsSync('/usr/bin/setpriv')) return within;
     const identity = ids === undefined ? [] : [`--reuid=${ids.uid}`, `--regid=${ids.gid}`, '--clear-groups'];
-    return ['setpriv', ...identity, '--pdeathsig', signalOnParentDeath.slice('SIG'.length)];
+    return [...within, 'setpriv', ...identity, '--pdeathsig', signalOnParentDeath.slice('SIG'.length)];
   }
 }
