@@ -239,6 +239,8 @@ describe('outages', () => {
     ['a connection that the server ends', 'SELECT pg_terminate_backend(pg_backend_pid())'],
     ['a server that has become read-only', "DO $$ BEGIN RAISE SQLSTATE '25006'; END $$"],
     ['a server that is full', "DO $$ BEGIN RAISE SQLSTATE '53300'; END $$"],
+    ['a full disk', "DO $$ BEGIN RAISE SQLSTATE '53100'; END $$"],
+    ['a disk that fails', "DO $$ BEGIN RAISE SQLSTATE '58030'; END $$"],
     ['a server that shuts down', "DO $$ BEGIN RAISE SQLSTATE '57P01'; END $$"],
   ];
   test.each(outages)('%s is UnavailableError within a second, and what follows works', async (_name, sql) => {

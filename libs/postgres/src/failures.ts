@@ -1,7 +1,7 @@
 import { UnavailableError } from '@countersign/platform';
 
 /** PostgreSQL error codes (appendix A of its manual) that say "not now" rather than "not like this". */
-const UNAVAILABLE_STATES = /^(08|53)...$|^57P0.$|^57014$|^55P03$|^25006$/;
+const UNAVAILABLE_STATES = /^(08|53|58)...$|^57P0.$|^57014$|^55P03$|^25006$/;
 const NETWORK_CODES = new Set([
   'ECONNREFUSED',
   'ECONNRESET',
@@ -41,7 +41,7 @@ const ABOUT_THE_VALUE = /^(22|54)/;
 export const isUnstorable = (error: unknown): boolean =>
   error instanceof RangeError || ABOUT_THE_VALUE.test(codeOf(error));
 
-/** Lost connections, time limits, a full, stopping or read-only server become UnavailableError; all else stays. */
+/** Lost connections, time limits, a full, stopping or read-only server, a broken disk: UnavailableError; all else stays. */
 export function asUnavailable(error: unknown): unknown {
   if (error instanceof UnavailableError) return error;
   const code = codeOf(error);
