@@ -162,16 +162,21 @@ export function headerAndKeyCases(given: () => EmbeddedSystem): void {
       expect(await attacked.present(token)).toEqual(refused('key_exponent'));
     });
 
-    it('the status of the issuer names them, beside the good ones', async () => {
+    it('the status of the issuer names them, beside the good ones, and an event told of them (JWT-10)', async () => {
       const { body } = await admin(attacked.system, 'GET', '/v1/issuers/github/status');
-      expect(body.rejectedKeys).toEqual(
-        expect.arrayContaining([
-          { kid: 'so', reason: 'key_small_order' },
-          { kid: 'w1', reason: 'key_size' },
-          { kid: 'w3', reason: 'key_exponent' },
-        ]),
-      );
+      const rejected = [
+        { kid: 'so', reason: 'key_small_order' },
+        { kid: 'w1', reason: 'key_size' },
+        { kid: 'w3', reason: 'key_exponent' },
+      ];
+      expect(body.rejectedKeys).toEqual(expect.arrayContaining(rejected));
       expect(body.keys.map(({ kid }: { kid: string }) => kid)).toEqual(['a1', 'a2', 'a3', 'a4']);
+      const { iss } = attacked.issuer;
+      await eventually(async () => {
+        const found = await admin(attacked.system, 'GET', '/v1/events?type=dev.countersign.issuer.keys_rejected.v1');
+        const told = (found.body.items as { data: { iss: string } }[]).filter(({ data }) => data.iss === iss);
+        expect(told.map(({ data }) => data)).toEqual([{ issuer: 'github', iss, rejected: body.rejectedKeys }]);
+      });
     });
   });
 

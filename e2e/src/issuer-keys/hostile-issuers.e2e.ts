@@ -10,7 +10,7 @@ import {
   type LocalIssuer,
   type Stack,
 } from '@countersign/testing';
-import { apply, exchangeOnce, startTestStack } from '../support/client';
+import { admin, apply, exchangeOnce, startTestStack } from '../support/client';
 import { githubClaims, type Spec } from '../support/documents';
 import { startConnectProxy, type ConnectProxy } from './connect-proxy';
 import { startRawIssuer, type RawIssuer, type Serve } from './raw-issuer';
@@ -44,7 +44,7 @@ afterAll(async () => {
 
 const state = ({ state: name, lastError }: IssuerStatus) => ({ state: name, lastError });
 
-/** Registers the issuer and expects that its tokens are 503, whatever they are, and the status that says why. */
+/** Registers the issuer and expects that its tokens are 503, whatever they are, the status that says why, and one event. */
 async function expectUnusable(name: string, iss: string, expected: object, spec: Spec = {}): Promise<void> {
   await apply(stack, trusted(name, iss, spec));
   const token = await good.sign(githubClaims(iss));
@@ -56,6 +56,11 @@ async function expectUnusable(name: string, iss: string, expected: object, spec:
   expect(answer.body).toMatchObject({ error: 'temporarily_unavailable' });
   expect(answer.retryAfter).toBeGreaterThan(0);
   expect(state(await statusOf(stack, name))).toMatchObject(expected);
+  await eventually(async () => {
+    const type = 'dev.countersign.issuer.unreachable.v1';
+    const { body } = await admin(stack, 'GET', `/v1/events?type=${type}&issuer=${name}`);
+    expect(body.items).toMatchObject([{ data: { issuer: name, iss, error: expect.any(String) } }]);
+  });
 }
 
 const noJwks: Serve = (_request, response) => void response.end('{"keys":[]}');
@@ -213,7 +218,8 @@ describe('through the proxy of COUNTERSIGN_HTTPS_PROXY', () => {
     await refresh(stack, 'good');
     expect(proxy.tunnels).toHaveLength(tunnels);
     const wrong = { jwksUri: 'https://wrong.test/jwks', caCertificate: tls.cert };
-    await expectUnusable('wrong-name', 'https://wrong.test', { state: 'unreachable' }, wrong);
+    const tlsError = { state: 'unreachable', lastError: expect.stringContaining('tls') };
+    await expectUnusable('wrong-name', 'https://wrong.test', tlsError, wrong);
     await expectUnusable('refused', 'https://refused.test', { state: 'unreachable' });
   });
 });

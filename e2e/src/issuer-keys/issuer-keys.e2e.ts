@@ -12,12 +12,14 @@ import {
   type Stack,
 } from '@countersign/testing';
 import { admin, apply, exchangeOnce, startTestStack } from '../support/client';
+import { githubClaims } from '../support/documents';
 import { outcome, outcomes, refresh, statusOf, tokenOf, trusted } from './trusted';
 
 const REPLICAS = 2;
 const isSoak = process.env['COUNTERSIGN_SOAK'] === '1';
 const FLOOD = isSoak ? 10_000 : 200;
 const STRANGERS = isSoak ? 50_000 : 1_000;
+const SUBJECTS = isSoak ? 2_000 : 20;
 const REFUSED = '400 token not valid';
 const all = (text: string): string[] => Array.from({ length: REPLICAS }, () => text);
 
@@ -213,7 +215,7 @@ describe('keys of trusted issuers, with two replicas of discovery and exchange',
     await everywhere(() => tokenOf(poisoned), '200');
   });
 
-  it(`${STRANGERS} issuers and kids that strangers make up leave no trace in the metrics (JWK-27)`, async () => {
+  it(`${STRANGERS} issuers and kids that strangers make up, and ${SUBJECTS} subjects, leave no trace in the metrics (JWK-27)`, async () => {
     const issuer = await register('measured');
     const [replica] = stack.replicasOf('exchange');
     /** Ours: what Node tells of itself (kinds of garbage collection, open resources) comes and goes. */
@@ -236,6 +238,10 @@ describe('keys of trusted issuers, with two replicas of discovery and exchange',
     await send(0);
     const before = await series();
     for (let sent = 50; sent < STRANGERS; sent += 50) await send(sent);
+    for (let i = 0; i < SUBJECTS; i += 1) {
+      const token = issuer.sign(githubClaims(issuer.iss, { sub: `repo:acme/web:environment:${i}` }));
+      expect(await outcome(replica as never, token)).toBe('200');
+    }
     expect(await series()).toEqual(before);
     expect(await outcome(replica as never, tokenOf(issuer))).toBe('200');
   });
