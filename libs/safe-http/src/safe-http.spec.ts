@@ -322,6 +322,10 @@ describe('addresses are vetted before, at and after the lookup', () => {
     [['8.8.8.8', '10.0.0.5']],
     [['::ffff:127.0.0.1']],
     [['fe80::1%lo']],
+    [['64:ff9b::a9fe:a9fe']],
+    [['2002:7f00:1::']],
+    [['::ffff:0:127.0.0.1']],
+    [['168.63.129.16']],
     [['0x7f.1']],
   ])('a name with the addresses %j is refused', async (addresses) => {
     const http = await client({ allowLoopback: false, resolve: async () => addresses });
