@@ -66,7 +66,9 @@ async function start(): Promise<void> {
 }
 
 afterEach(async () => {
-  for (const step of undo.splice(0).reverse()) await step();
+  const failures: unknown[] = [];
+  for (const step of undo.splice(0).reverse()) await step().catch((error: unknown) => failures.push(error));
+  expect(failures).toEqual([]);
 });
 
 /** Resolves when JetStream has acknowledged them, which it does whatever becomes of PostgreSQL. */

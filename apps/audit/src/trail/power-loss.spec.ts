@@ -52,7 +52,9 @@ interface System {
 
 const undo: (() => Promise<unknown>)[] = [];
 afterEach(async () => {
-  for (const step of undo.splice(0).reverse()) await step();
+  const failures: unknown[] = [];
+  for (const step of undo.splice(0).reverse()) await step().catch((error: unknown) => failures.push(error));
+  expect(failures).toEqual([]);
 });
 
 /** Servers with the durability of deploy/, those that will lose their power on one disk. */
