@@ -1,5 +1,5 @@
 import { authorizeAdmin, getVerificationKeys, verificationKeysChanged } from '@countersign/contracts';
-import { Logger, UnavailableError } from '@countersign/platform';
+import { Logger, UnavailableError, isOlderThan } from '@countersign/platform';
 import {
   busConformance,
   eventually,
@@ -80,6 +80,22 @@ describe('NATS alone', () => {
     await raw?.close();
     await bus.close();
     await server.stop();
+  });
+
+  test('BUS-07: a server that may lose acknowledged events is named when we connect', async () => {
+    await start();
+    const { version = '' } = (await link.whenConnected()).info ?? {};
+    const lines: string[] = [];
+    const other = connectNats({
+      url: server.url,
+      service: 'exchange',
+      logger: new Logger('test', 'warn', (line) => void lines.push(line)),
+    });
+    await other.whenConnected();
+    await other.close();
+    expect(lines.some((line) => line.includes('older than 2.10.0') && line.includes(version))).toBe(
+      isOlderThan(version, '2.10.0'),
+    );
   });
 
   const deep = '['.repeat(100_000);

@@ -1,13 +1,15 @@
-import { UnavailableError, type Logger, type Resource } from '@countersign/platform';
+import { UnavailableError, isOlderThan, type Logger, type Resource } from '@countersign/platform';
 import { connect, type ConnectionOptions, type NatsConnection, type Status } from '@nats-io/transport-node';
 import { within } from './deadline';
 
-/** Frozen servers are noticed by the timeouts of the calls; these pings end a connection that stays dead. */
-const PING_INTERVAL_MS = 5_000;
+/** Frozen servers are noticed by the timeouts of the calls; the third ping goes to another server of a cluster. */
+const PING_INTERVAL_MS = 1_000;
 const CONNECT_TIMEOUT_MS = 2_000;
 const RECONNECT_WAIT_MS = 200;
 const PING_TIMEOUT_MS = 400;
 const DRAIN_TIMEOUT_MS = 2_000;
+/** The first that can sync each message to the disk (`sync_interval: always`). */
+const DURABLE_SINCE = '2.10.0';
 
 export interface NatsLinkOptions {
   /** `nats://user:password@host:port`, several separated by commas; `tls://` asks for TLS. */
@@ -116,8 +118,15 @@ export class NatsLink implements Resource {
     this.current = connection;
     this.connected = true;
     this.options.logger.info('connected to NATS', { server: connection.getServer() });
+    this.warnOfVersion(connection.info?.version ?? '');
     void this.watch(connection);
     return connection;
+  }
+
+  private warnOfVersion(version: string): void {
+    if (!isOlderThan(version, DURABLE_SINCE)) return;
+    const message = `nats-server is older than ${DURABLE_SINCE}: a power cut loses events that it acknowledged`;
+    this.options.logger.warn(message, { version });
   }
 
   private async watch(connection: NatsConnection): Promise<void> {

@@ -41,4 +41,5 @@ export {
   type Environment,
   type Values,
 } from './variables';
+export { isOlderThan } from './versions';
 export { VerifiedTokens } from './verified-tokens';

@@ -1,3 +1,5 @@
+import { once } from 'node:events';
+import { createServer, type AddressInfo } from 'node:net';
 import { ConfigError, Logger, UnavailableError } from '@countersign/platform';
 import { eventually, freePort, generous, startRedis, type TestServer } from '@countersign/testing';
 import { Redis } from 'ioredis';
@@ -174,6 +176,34 @@ test('a server that forgot its scripts, or was restarted, takes reservations on,
   const { life } = await eventually(() => store.reserve('k3', 'v', inAMinute(), 's'));
   expect(life).not.toBe(first.life);
   expect(life).toBe((await store.inspect('s')).life);
+});
+
+test.each([
+  ['6.2.14', true],
+  ['7.0.15', false],
+])('BUS-07: Redis %s is called old when we connect: %p', async (version, isOld) => {
+  await start();
+  const answer = `redis_version:${version}\r\n`;
+  // Answers INFO to whatever it is asked.
+  const other = createServer((socket) => {
+    socket.on('data', (asked) => {
+      const count = asked.toString().match(/^\*/gm)?.length ?? 0;
+      socket.write(`$${answer.length}\r\n${answer}\r\n`.repeat(count));
+    });
+  }).listen(0, '127.0.0.1');
+  await once(other, 'listening');
+  const lines: string[] = [];
+  const { port } = other.address() as AddressInfo;
+  const stub = connectRedis({
+    url: `redis://127.0.0.1:${port}`,
+    logger: new Logger('test', 'warn', (line) => void lines.push(line)),
+  });
+  await stub.whenReady();
+  // Later answers come later.
+  for (let asked = 0; asked < 2; asked += 1) await stub.client.info();
+  expect(lines.some((line) => line.includes('older than 7.0.0') && line.includes(version))).toBe(isOld);
+  stub.client.disconnect();
+  other.close();
 });
 
 describe('the check for eviction', () => {
