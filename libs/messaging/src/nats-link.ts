@@ -2,7 +2,7 @@ import { UnavailableError, isOlderThan, type Logger, type Resource } from '@coun
 import { connect, type ConnectionOptions, type NatsConnection, type Status } from '@nats-io/transport-node';
 import { within } from './deadline';
 
-/** Frozen servers are noticed by the timeouts of the calls; the third ping goes to another server of a cluster. */
+/** Frozen servers are noticed by the timeouts of the calls; two of these without an answer mean another server. */
 const PING_INTERVAL_MS = 1_000;
 const CONNECT_TIMEOUT_MS = 2_000;
 const RECONNECT_WAIT_MS = 200;

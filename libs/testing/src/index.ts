@@ -18,6 +18,7 @@ export { seeded } from './seeded';
 export { selfSigned, type Certificate } from './self-signed';
 export { ensureServerBinaries, serverBinary, type ServerBinary, type ServerName } from './servers/binaries';
 export { startNats, type NatsOptions } from './servers/nats';
+export { startNatsCluster, type NatsCluster } from './servers/nats-cluster';
 export { createTestDatabase, runSql, sqlQuery, startPostgres, type PostgresOptions } from './servers/postgres';
 export { startRedis, type RedisOptions } from './servers/redis';
 export { freePort, ServerProcess, type ServerProcessOptions } from './servers/server-process';
