@@ -213,28 +213,65 @@ describe('a token of another kind is refused', () => {
 
   it.each([
     ['missing', undefined],
+    ['as a list', 'urn:ietf:params:oauth:token-type:jwt', 'subject_token_type[]'],
     ['empty', ''],
     ['saml2', 'urn:ietf:params:oauth:token-type:saml2'],
     ['refresh_token', 'urn:ietf:params:oauth:token-type:refresh_token'],
     ['a word', 'jwt'],
     ['in another case', 'URN:IETF:params:oauth:token-type:jwt'],
     ['with a space', 'urn:ietf:params:oauth:token-type:jwt '],
-  ])('subject_token_type %s is an invalid request, and the token stays unused (CNF-12)', async (_, type) => {
-    const token = attacked.token();
-    const form = new URLSearchParams({
-      grant_type: 'urn:ietf:params:oauth:grant-type:token-exchange',
-      subject_token: token,
-      ...(type === undefined ? {} : { subject_token_type: type }),
-    });
-    const answer = await fetch(`${attacked.system.url}/oauth2/token`, { method: 'POST', body: form });
-    const { trace_id: traceId, ...body } = (await answer.json()) as Record<string, string>;
-    expect([answer.status, answer.headers.get('cache-control')]).toEqual([400, 'no-store']);
-    expect(body).toEqual({
-      error: 'invalid_request',
-      error_description: expect.stringContaining('subject_token_type'),
-    });
-    expect((await eventsOf(attacked.system, `${traceId}`)).map(({ data }) => data.reason)).toEqual(['invalid_request']);
-    expect((await exchange(attacked.system, token)).status).toBe(200);
+  ])(
+    'subject_token_type %s is an invalid request, and the token stays unused (CNF-12)',
+    async (_, type, name = 'subject_token_type') => {
+      const token = attacked.token();
+      const form = new URLSearchParams({
+        grant_type: 'urn:ietf:params:oauth:grant-type:token-exchange',
+        subject_token: token,
+        ...(type === undefined ? {} : { [name]: type }),
+      });
+      const answer = await fetch(`${attacked.system.url}/oauth2/token`, { method: 'POST', body: form });
+      const { trace_id: traceId, ...body } = (await answer.json()) as Record<string, string>;
+      expect([answer.status, answer.headers.get('cache-control')]).toEqual([400, 'no-store']);
+      expect(body).toEqual({
+        error: 'invalid_request',
+        error_description: expect.stringContaining('subject_token_type'),
+      });
+      expect((await eventsOf(attacked.system, `${traceId}`)).map(({ data }) => data.reason)).toEqual([
+        'invalid_request',
+      ]);
+      expect((await exchange(attacked.system, token)).status).toBe(200);
+    },
+  );
+});
+
+describe('a Role that names the client asks for it (CNF-17)', () => {
+  beforeAll(() =>
+    apply(attacked.system, [
+      role('client', {
+        policy: ['deploy'],
+        condition: { StringEqual: { 'jwt:iss': [other.iss], 'jwt:azp': ['deployer'] } },
+      }),
+    ]),
+  );
+
+  afterAll(() => admin(attacked.system, 'DELETE', '/v1/resources/Role/client'));
+
+  it.each<[unknown, boolean]>([
+    ['deployer', true],
+    ...['other-client', 'Deployer', 'deployer ', '', '*', ['deployer'], {}, 1, null, undefined].map(
+      (azp): [unknown, boolean] => [azp, false],
+    ),
+  ])('azp %j: %p', async (azp, isLetIn) => {
+    const outcome = await attacked.present(signedByOther({ azp }));
+    if (isLetIn) expect(outcome).toMatchObject({ status: 200 });
+    else expect(outcome).toEqual(refused('no_matching_role'));
+  });
+
+  it('and none may leave it open where the issuer pins it', async () => {
+    const pinned = (pins: string[]): object => jwtIssuer('other', other.iss, { aud: ['x', AUD], pins });
+    const open = attacked.role('open', other.iss);
+    const { status, body } = await admin(attacked.system, 'POST', '/v1/apply', [pinned(['azp']), open]);
+    expect({ status, errors: body.errors }).toMatchObject({ status: 422, errors: [{ code: 'pin_missing' }] });
   });
 });
 

@@ -1,5 +1,5 @@
 /// <reference types="jest" />
-import { startLocalIssuer, type LocalIssuer } from '@countersign/testing';
+import { generateIssuerKey, startLocalIssuer, type LocalIssuer } from '@countersign/testing';
 import { admin, apply, claimsOf, eventsOf, exchange, requestToken, type Answer } from '../support/client';
 import { githubClaims, jwtIssuer, role } from '../support/documents';
 import type { EmbeddedSystem } from '../support/embedded';
@@ -9,6 +9,7 @@ const ACCESS_TOKEN = 'urn:ietf:params:oauth:token-type:access_token';
 const BEARER = 'urn:ietf:params:oauth:grant-type:jwt-bearer';
 const CLIENT_ASSERTION = 'urn:ietf:params:oauth:client-assertion-type:jwt-bearer';
 const audiences = ['https://a.test', 'https://b.test'];
+const now = (): number => Math.floor(Date.now() / 1000);
 
 const statement = (sid: string, effect: string, action: string[], resource: string[]) => ({
   sid,
@@ -32,8 +33,9 @@ export function grantCases(given: () => EmbeddedSystem): void {
 
     const sign = (changes: Record<string, unknown> = {}): Promise<string> =>
       issuer.sign(githubClaims(issuer.iss, changes));
-    const bot = (sub = 'deploy-bot', of = bots): Promise<string> =>
-      of.sign(githubClaims(of.iss, { sub, repository_id: '7', repository: 'bots/bots' }));
+    const botClaims = (changes: Record<string, unknown> = {}) =>
+      githubClaims(bots.iss, { sub: 'deploy-bot', repository_id: '7', repository: 'bots/bots', ...changes });
+    const bot = (): Promise<string> => bots.sign(botClaims());
     const issued = (answer: Answer) => {
       expect({ status: answer.status, error: answer.body.error }).toEqual({ status: 200, error: undefined });
       return claimsOf(answer.body.access_token);
@@ -146,14 +148,18 @@ export function grantCases(given: () => EmbeddedSystem): void {
       });
 
       it.each([
-        [{ audience: 'https://c.test' }, 'invalid_target'],
-        [{ resource: '/relative' }, 'invalid_target'],
-        [{ scope: 'role:none' }, 'invalid_scope'],
-        [{ scope: 'policy:none' }, 'invalid_scope'],
-        [{ scope: 'Function:Admin' }, 'invalid_scope'],
-      ])('%j is refused with %s, and the token can still be exchanged', async (fields, error) => {
+        ['audience=https://c.test', 'invalid_target'],
+        ['audience=https://a.test&audience=https://c.test', 'invalid_target'],
+        ['audience=https://a.test&resource=https://c.test', 'invalid_target'],
+        ['resource=https://a.test&resource=/relative', 'invalid_target'],
+        ['resource=https://a.test%23fragment', 'invalid_target'],
+        ['scope=role:none', 'invalid_scope'],
+        ['scope=role:readers role:none', 'invalid_scope'],
+        ['scope=policy:none', 'invalid_scope'],
+        ['scope=Function:Admin Secret:Write', 'invalid_scope'],
+      ])('%s is refused with %s, and the token can still be exchanged (STS-01, STS-04)', async (fields, error) => {
         const token = await sign();
-        expect((await exchange(system, token, fields)).body.error).toBe(error);
+        expect((await exchange(system, token, new URLSearchParams(fields))).body.error).toBe(error);
         expect((await exchange(system, token)).status).toBe(200);
       });
     });
@@ -228,8 +234,53 @@ export function grantCases(given: () => EmbeddedSystem): void {
         expect(refused(await withActor({ iss: bots.iss, sub: 'deploy-bot' }, actor)).text).toBe('token already used');
       });
 
-      it('never come out of the subject token itself', async () => {
-        expect(issued(await exchange(system, await sign({ act: { sub: 'root' } })))).not.toHaveProperty('act');
+      it.each<[string, () => string | Promise<string>, string]>([
+        ['no token', () => 'x.y.z', 'malformed token'],
+        [
+          'signed by another key',
+          async () => bots.sign(botClaims(), { key: await generateIssuerKey('RS256', bots.keys[0]?.kid) }),
+          'token not valid',
+        ],
+        ['past its end', () => bots.sign(botClaims({ iat: now() - 900, exp: now() - 600 })), 'token not valid'],
+        [
+          'for another audience',
+          () => bots.sign(botClaims({ aud: 'https://elsewhere.test' })),
+          'audience not accepted',
+        ],
+        [
+          'of an issuer that nobody trusts',
+          () => bots.sign(botClaims({ iss: 'https://evil.test' })),
+          'untrusted issuer',
+        ],
+        ['one of ours', async () => (await exchange(system, await sign())).body.access_token, 'untrusted issuer'],
+      ])(
+        'make the exchange fail when their token is %s; the subject’s stays unused (STS-09)',
+        async (_, actor, text) => {
+          const token = await sign({ may_act: { iss: bots.iss, sub: 'deploy-bot' } });
+          const answer = await exchange(system, token, { actor_token: await actor(), actor_token_type: JWT });
+          expect(refused(answer)).toEqual({ status: 400, error: 'invalid_request', text });
+          const events = await eventsOf(system, answer.body.trace_id);
+          expect(events.map(({ data }) => [data['outcome'], data['class']])).toEqual([['denied', text]]);
+          expect((await exchange(system, token)).status).toBe(200);
+        },
+      );
+
+      /** `act` in `act`, so often. */
+      const actors = (depth: number): object => ({ sub: 'root', ...(depth > 1 && { act: actors(depth - 1) }) });
+
+      it.each([1, 4])('never come out of the subject token itself: %i in it (STS-11)', async (depth) => {
+        const act = actors(depth);
+        expect(issued(await exchange(system, await sign({ act })))).not.toHaveProperty('act');
+        const fields = { actor_token: await bot(), actor_token_type: JWT };
+        const token = await sign({ act, may_act: { iss: bots.iss, sub: 'deploy-bot' } });
+        expect(issued(await exchange(system, token, fields)).act).toEqual({ sub: 'bots:deploy-bot' });
+      });
+
+      it('fifty in a subject token are too many to be read (STS-11)', async () => {
+        expect(refused(await exchange(system, await sign({ act: actors(50) })))).toMatchObject({
+          status: 400,
+          text: 'malformed token',
+        });
       });
     });
 
@@ -239,22 +290,33 @@ export function grantCases(given: () => EmbeddedSystem): void {
       const narrow = (token: string, fields: Record<string, string> = {}): Promise<Answer> =>
         exchange(system, token, { subject_token_type: ACCESS_TOKEN, ...fields });
 
-      it('is narrowed by its holder, more than once, and never prolonged', async () => {
-        const parent = await ours();
-        const before = claimsOf(parent);
-        const children = [issued(await narrow(parent, { scope: 'policy:read' })), issued(await narrow(parent))];
-        for (const child of children) {
-          expect(child).toMatchObject({ sub: before.sub, exp: before.exp, fed: before.fed, parents: [before.jti] });
-          expect(child.jti).not.toBe(before.jti);
-        }
-        expect(children[0]?.policy).toEqual(['never', 'read']);
-        expect(children[1]?.policy).toEqual(before.policy);
-      });
+      it.each([ACCESS_TOKEN, JWT])(
+        'as %s is narrowed by its holder, more than once, and never prolonged',
+        async (type) => {
+          const parent = await ours();
+          const before = claimsOf(parent);
+          const asType = { subject_token_type: type };
+          const children = [
+            issued(await narrow(parent, { ...asType, scope: 'policy:read' })),
+            issued(await narrow(parent, asType)),
+          ];
+          for (const child of children) {
+            expect(child).toMatchObject({ sub: before.sub, exp: before.exp, fed: before.fed, parents: [before.jti] });
+            expect(child.jti).not.toBe(before.jti);
+          }
+          expect(children[0]?.policy).toEqual(['never', 'read']);
+          expect(children[1]?.policy).toEqual(before.policy);
+        },
+      );
 
-      it('can be narrowed twice, not three times', async () => {
-        const child = (await narrow(await ours())).body.access_token as string;
-        const grandchild = (await narrow(child)).body.access_token as string;
+      it('can be narrowed twice, not three times, and not be refreshed (STS-06)', async () => {
+        const parent = await ours();
+        const child = (await narrow(parent)).body.access_token as string;
+        const { body } = await narrow(child);
+        const grandchild = body.access_token as string;
         expect(claimsOf(grandchild).parents).toHaveLength(2);
+        expect(claimsOf(grandchild).exp).toBe(claimsOf(parent).exp);
+        expect(body).not.toHaveProperty('refresh_token');
         expect(refused(await narrow(grandchild))).toMatchObject({ status: 400, text: 'not authorized' });
       });
 

@@ -1,6 +1,6 @@
 /// <reference types="jest" />
-import type { LocalIssuer } from '@countersign/testing';
-import { apply, type Target } from '../support/client';
+import { eventually, type LocalIssuer } from '@countersign/testing';
+import { apply, eventsOf, type Target } from '../support/client';
 import { githubClaims, jwtIssuer, policy, role } from '../support/documents';
 import { retried, trust, use } from './replay-stack';
 
@@ -51,6 +51,22 @@ export function singleUseCases(mode: string, system: () => SingleUseSystem, roun
         'used before',
         'used before',
       ]);
+    });
+
+    it('the refusal of the second use is recorded, with a reference to the first (RPL-01)', async () => {
+      const token = await sign();
+      expect(await retried(replica(0), token)).toBe('granted');
+      const { body } = await eventually(async () => {
+        const answer = await use(replica(1), token);
+        expect(answer.status).toBe(400);
+        return answer;
+      });
+      const [refusal, ...more] = await eventsOf(system().admin, body.trace_id);
+      expect(more).toEqual([]);
+      expect(refusal?.data).toMatchObject({ outcome: 'denied', class: 'token already used', reason: 'replayed' });
+      const [, traceId = ''] = /^first used in trace ([0-9a-f]{32})$/.exec(String(refusal?.data['detail'])) ?? [];
+      const first = await eventsOf(system().admin, traceId);
+      expect(first.map(({ type }) => type)).toEqual(['dev.countersign.exchange.granted.v1']);
     });
 
     it(`of 200 uses at once exactly one is granted, each of ${rounds} times (RPL-02)`, async () => {

@@ -1,6 +1,6 @@
 import { startLocalIssuer, type LocalIssuer } from '@countersign/testing';
 import { apply, exchange } from '../support/client';
-import { acmeWeb, githubClaims } from '../support/documents';
+import { acmeWeb, githubClaims, jwtIssuer } from '../support/documents';
 import { startTemporarySystem } from '../support/temporary-system';
 
 /** What an identity or an address may be refused in a window. */
@@ -8,8 +8,9 @@ const REFUSALS = 1_000;
 const WINDOW_MS = 10_000;
 const FLOOD = 1_400;
 const AT_ONCE = 50;
+const OTHER = 'https://other.test';
 
-describe('a flood of refusals', () => {
+describe('a flood of refusals (STS-26)', () => {
   let issuer: LocalIssuer;
   let system: Awaited<ReturnType<typeof startTemporarySystem>>;
 
@@ -40,8 +41,10 @@ describe('a flood of refusals', () => {
   }
 
   beforeAll(async () => {
-    [issuer, system] = await Promise.all([startLocalIssuer(), startTemporarySystem()]);
-    await apply(system, acmeWeb(issuer.iss, { resource: ['staging:*'] }));
+    const behindProxy = { COUNTERSIGN_TRUSTED_PROXIES: '127.0.0.1' };
+    [issuer, system] = await Promise.all([startLocalIssuer(), startTemporarySystem(behindProxy)]);
+    const other = jwtIssuer('other', OTHER, { jwks: issuer.jwks() });
+    await apply(system, [...acmeWeb(issuer.iss, { resource: ['staging:*'] }), other]);
   });
 
   afterAll(async () => {
@@ -52,9 +55,12 @@ describe('a flood of refusals', () => {
   it('of a verified identity without a role ends in 429, and slows down nobody else of the same issuer and address', async () => {
     await flood(await sign({ repository_id: '2', sub: 'repo:evil/x:ref:refs/heads/main' }));
     expect((await exchange(system, await sign())).status).toBe(200);
+    // Nor do refusals of another issuer count with them.
+    expect((await exchange(system, await sign({ iss: OTHER }))).status).toBe(400);
   });
 
-  it('of nonsense from one address ends in 429 for that address', async () => {
+  it('of nonsense from one address ends in 429 for that address alone', async () => {
     await flood('nonsense');
+    expect((await exchange(system, await sign(), {}, { 'x-forwarded-for': '10.0.0.9' })).status).toBe(200);
   });
 });

@@ -1,5 +1,7 @@
 /// <reference types="jest" />
 import { createHash } from 'node:crypto';
+import { once } from 'node:events';
+import { request, type IncomingMessage } from 'node:http';
 import { eventually, startLocalIssuer, type LocalIssuer } from '@countersign/testing';
 import { decodeProtectedHeader } from 'jose';
 import { admin, apply, claimsOf, exchange, type Answer } from '../support/client';
@@ -9,6 +11,9 @@ import type { EmbeddedSystem } from '../support/embedded';
 const IDENTITIES = 50;
 const EXCHANGES = 1_000;
 const AT_ONCE = 50;
+/** All that a token has of which nothing was asked (docs/token-service.md). */
+const CLAIMS = 'iss sub aud exp iat nbf jti client_id scope roles policy policy_revision fed'.split(' ');
+const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
 
 /** Cases for an embedded system that nobody stops; `given` is it, once it runs. */
 export function grantedCases(given: () => EmbeddedSystem): void {
@@ -32,6 +37,20 @@ export function grantedCases(given: () => EmbeddedSystem): void {
         expect(answer.status).toBe(200);
         return answer;
       });
+
+    /** An access token, asked for under another name of ours: `fetch` would not send it. */
+    async function exchangeAs(host: string, subjectToken: string): Promise<string> {
+      const form = new URLSearchParams({
+        grant_type: 'urn:ietf:params:oauth:grant-type:token-exchange',
+        subject_token: subjectToken,
+        subject_token_type: 'urn:ietf:params:oauth:token-type:jwt',
+      });
+      const headers = { host, 'content-type': 'application/x-www-form-urlencoded' };
+      const outgoing = request(`${system.url}/oauth2/token`, { method: 'POST', headers }).end(form.toString());
+      const [response] = (await once(outgoing, 'response')) as [IncomingMessage];
+      const answer = JSON.parse((await response.toArray()).join('')) as { access_token: string };
+      return answer.access_token;
+    }
 
     /** `jti` of every granted exchange in the trail, with its subject. */
     async function recordedSubjects(): Promise<Map<string, string>> {
@@ -105,12 +124,19 @@ export function grantedCases(given: () => EmbeddedSystem): void {
 
     it('never mixes up who asks at the same time, nor does the trail (STS-19, STS-24)', async () => {
       const issued = new Map<string, string>();
+      const personal = { email: 'ann@example.com', email_verified: true, name: 'ann' };
+      const { keys } = (await (await fetch(`${system.url}/oauth2/jwks`)).json()) as { keys: { kid: string }[] };
+      const kid = expect.stringMatching(new RegExp(`^(${keys.map((key) => key.kid).join('|')})$`)) as string;
       for (let sent = 0; sent < EXCHANGES; sent += AT_ONCE) {
         const batch = Array.from({ length: AT_ONCE }, (_, i) => (sent + i) % IDENTITIES);
         await Promise.all(
           batch.map(async (identity) => {
-            const { body } = await untilGranted(await issuer.sign(claimsFor(identity)));
+            const { body } = await untilGranted(await issuer.sign(claimsFor(identity, personal)));
             const token = claimsOf(body.access_token) as { jti: string; sub: string };
+            expect(decodeProtectedHeader(body.access_token)).toEqual({ alg: 'ES256', typ: 'at+jwt', kid });
+            expect(Object.keys(token).filter((name) => !CLAIMS.includes(name))).toEqual([]);
+            expect(token.jti).toMatch(UUID);
+            expect(JSON.stringify(token)).not.toContain('ann');
             expect(token).toMatchObject({
               sub: `github:repo:acme/repo-${identity}:ref:refs/heads/main`,
               aud: system.url,
@@ -140,6 +166,8 @@ export function grantedCases(given: () => EmbeddedSystem): void {
       expect(claimsOf(body.access_token)).toMatchObject({ iss: system.url, aud: system.url });
       const { items } = (await admin(system, 'GET', '/v1/events?limit=1')).body;
       expect(items[0].data.sourceIp).toBe('127.0.0.1');
+      const toAnotherHost = await exchangeAs('evil.test', await issuer.sign(claimsFor(2)));
+      expect(claimsOf(toAnotherHost)).toMatchObject({ iss: system.url, aud: system.url });
     });
   });
 }

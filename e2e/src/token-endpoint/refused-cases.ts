@@ -7,6 +7,7 @@ import type { EmbeddedSystem } from '../support/embedded';
 const BEARER = 'urn:ietf:params:oauth:grant-type:jwt-bearer';
 const EXCHANGE = 'urn:ietf:params:oauth:grant-type:token-exchange';
 const ASSERTION = 'urn:ietf:params:oauth:client-assertion-type:jwt-bearer';
+const JWT = 'urn:ietf:params:oauth:token-type:jwt';
 const now = (): number => Math.floor(Date.now() / 1000);
 
 /** Cases for an embedded system that nobody stops; `given` is it, once it runs. */
@@ -27,7 +28,7 @@ export function refusedCases(given: () => EmbeddedSystem): void {
       return { status, body: { ...body, trace_id: '' } };
     }
 
-    const refusal = (error: string, error_description: string) => ({
+    const refusal = (error: string, error_description: unknown) => ({
       status: 400,
       body: { error, error_description, trace_id: '' },
     });
@@ -136,13 +137,72 @@ export function refusedCases(given: () => EmbeddedSystem): void {
         {
           grant_type: EXCHANGE,
           subject_token: 'x',
-          subject_token_type: 'urn:ietf:params:oauth:token-type:jwt',
+          subject_token_type: JWT,
           actor_token: 'x',
         },
         refusal('invalid_request', 'actor_token_type is required'),
       ],
+      [
+        'the type of an actor without its token',
+        { grant_type: EXCHANGE, subject_token: 'x', subject_token_type: JWT, actor_token_type: JWT },
+        refusal('invalid_request', 'actor_token is required'),
+      ],
     ])('a request with %s is told what is wrong with it', async (_, fields, expected) => {
       expect(seen(await requestToken(system, fields))).toEqual(expected);
+    });
+
+    it.each<[string, [string, string][]]>([
+      ['subject_token twice', [['subject_token', 'x']]],
+      ['subject_token[]', [['subject_token[]', 'x']]],
+      ['subject_token[a]', [['subject_token[a]', 'x']]],
+      ['subject_token_type twice', [['subject_token_type', JWT]]],
+      ['grant_type twice', [['grant_type', BEARER]]],
+      ['scope twice', [1, 2].map(() => ['scope', 'role:deployers'])],
+      ['1,001 parameters', Array.from({ length: 998 }, (_, index) => [`p${index}`, ''])],
+    ])('a request with %s is refused as a whole, and its token stays unused (STS-14)', async (_, more) => {
+      const token = await sign();
+      const form = new URLSearchParams([
+        ['grant_type', EXCHANGE],
+        ['subject_token', token],
+        ['subject_token_type', JWT],
+        ...more,
+      ]);
+      expect(seen(await requestToken(system, form))).toEqual(refusal('invalid_request', expect.any(String)));
+      expect((await exchange(system, token)).status).toBe(200);
+    });
+
+    it('a request in JSON is refused, whatever is in it (STS-14)', async () => {
+      const [token, headers] = [await sign(), { 'content-type': 'application/json' }];
+      const body = JSON.stringify({ grant_type: EXCHANGE, subject_token: [token, 'x'], subject_token_type: JWT });
+      const answer = await fetch(`${system.url}/oauth2/token`, { method: 'POST', headers, body });
+      const { error } = (await answer.json()) as { error: string };
+      expect({ status: answer.status, error }).toEqual({ status: 400, error: 'invalid_request' });
+      expect((await exchange(system, token)).status).toBe(200);
+    });
+
+    it.each([
+      ['two in one', 'role:deployers,others'],
+      ['a path', 'role:../deployers'],
+      ['a NUL', 'role:deployers\u0000'],
+      ['two lines', 'role:deployers\nrole:others'],
+      ['another case', 'role:Deployers'],
+      ['a list', '["role:deployers"]'],
+      ['a wildcard', 'role:*'],
+      ['10,000 of them', Array.from({ length: 10_000 }, (_, index) => `role:r${index}`).join(' ')],
+    ])('a role that is %s is none (STS-29)', async (_, scope) => {
+      expect(seen(await exchange(system, await sign(), { scope }))).toEqual(refusal('invalid_scope', 'not authorized'));
+    });
+
+    it.each(['https://evil.test', 'null'])('a page of %s may read nothing of it (STS-23)', async (origin) => {
+      const asked = { origin, 'access-control-request-method': 'POST', 'access-control-request-headers': 'dpop' };
+      const answers = [
+        await exchange(system, await sign(), {}, { origin }),
+        await exchange(system, 'nonsense', {}, { origin }),
+        await fetch(`${system.url}/oauth2/token`, { method: 'OPTIONS', headers: asked }),
+      ];
+      expect(answers.slice(0, 2).map(({ status }) => status)).toEqual([200, 400]);
+      for (const { headers } of answers)
+        expect([...headers.keys()].filter((name) => name.startsWith('access-control-'))).toEqual([]);
     });
 
     it('a token in the query string is refused and does not come back', async () => {
