@@ -4,6 +4,7 @@ import { issuerFieldCases } from './issuer-documents/issuer-field-cases';
 import { registrationCases } from './issuer-documents/registration-cases';
 import { postgresRoleCases } from './least-privilege/postgres-role-cases';
 import { realClaimsCases } from './real-claims/real-claims-cases';
+import { overloadCases } from './robustness/overload-cases';
 import { simulateCases } from './simulate/simulate-cases';
 import { removeDocuments, startTestStack } from './support/client';
 
@@ -19,6 +20,7 @@ describe.each<[string, (given: () => Stack) => void]>([
   ['issuer documents: fields', issuerFieldCases],
   ['issuer documents: registration', registrationCases],
   ['least privilege', postgresRoleCases],
+  ['overload', overloadCases],
   ['real claims', realClaimsCases],
   ['simulate', simulateCases],
 ])('%s', (_, cases) => {

@@ -1,6 +1,6 @@
-import { eventually, generous, startLocalIssuer, type LocalIssuer, type Stack } from '@countersign/testing';
+import { eventually, generous, runSql, startLocalIssuer, type LocalIssuer, type Stack } from '@countersign/testing';
 import { admin, adminOnce, apply, claimsOf, exchangeOnce, startTestStack, type Answer } from '../support/client';
-import { acmeWeb, githubClaims } from '../support/documents';
+import { acmeWeb, githubClaims, policy } from '../support/documents';
 
 const WITHIN_MS = generous(3_000);
 
@@ -34,6 +34,21 @@ describe('a lost server, in the distributed mode', () => {
     eventually(async () => {
       const { status, body } = await attempt(subjectToken);
       if (status !== 200) throw new Error(`still ${status} ${JSON.stringify(body)}`);
+    });
+
+  const everyGrantIsRecorded = (): Promise<void> =>
+    eventually(async () => {
+      const { status, body } = await admin(
+        stack,
+        'GET',
+        '/v1/events?type=dev.countersign.exchange.granted.v1&limit=500',
+      );
+      const recorded = new Set(
+        (body.items as { data: { token: { jti: string } } }[] | undefined)?.map(({ data }) => data.token.jti),
+      );
+      const missing = issued.filter((jti) => !recorded.has(jti));
+      if (status !== 200 || missing.length > 0)
+        throw new Error(`${status}: ${missing.length} of ${issued.length} are missing`);
     });
 
   beforeAll(async () => {
@@ -79,18 +94,25 @@ describe('a lost server, in the distributed mode', () => {
     await recovers();
     expect((await adminOnce(stack, 'GET', '/v1/resources')).status).toBe(503);
     await stack.postgres.restart();
-    await eventually(async () => {
-      const { status, body } = await admin(
-        stack,
-        'GET',
-        '/v1/events?type=dev.countersign.exchange.granted.v1&limit=500',
-      );
-      const recorded = new Set(
-        (body.items as { data: { token: { jti: string } } }[] | undefined)?.map(({ data }) => data.token.jti),
-      );
-      const missing = issued.filter((jti) => !recorded.has(jti));
-      if (status !== 200 || missing.length > 0)
-        throw new Error(`${status}: ${missing.length} of ${issued.length} are missing`);
-    });
+    await everyGrantIsRecorded();
+  });
+
+  it('PostgreSQL that drops its connections and comes back read-only: the same, and no process ends of it (R-19)', async () => {
+    const { pathname } = new URL(stack.databaseUrl('audit'));
+    const database = pathname.slice(1);
+    const failOver = async (change: string): Promise<void> => {
+      const terminate = `SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '${database}'`;
+      await runSql(stack.postgres.url, `ALTER DATABASE ${database} ${change}`, terminate);
+    };
+    const write = async (): Promise<number> =>
+      (await adminOnce(stack, 'POST', '/v1/apply', [policy('other', ['X:Y'], ['*'])])).status;
+    await failOver('SET default_transaction_read_only = on');
+    await recovers();
+    expect(await write()).toBe(503);
+    await failOver('RESET default_transaction_read_only');
+    await eventually(async () => expect(await write()).toBe(200));
+    await everyGrantIsRecorded();
+    const live = await Promise.all(stack.services.map(({ url }) => fetch(`${url}/health/live`)));
+    expect(live.map(({ status }) => status)).toEqual(stack.services.map(() => 200));
   });
 });

@@ -22,6 +22,8 @@ export interface StackService {
   logFile: string;
   /** Throws while it does not run. */
   readonly pid: number;
+  /** What it ended with; null while it runs, and when a signal ended it. */
+  readonly exitCode: number | null;
   /** SIGTERM: ends it in order. SIGKILL: as a power cut would. Resolves when it has ended. */
   kill(signal?: 'SIGKILL' | 'SIGTERM'): Promise<void>;
   /** Ends it in order if it runs, starts it again on the same ports, resolves when it is ready. */
@@ -101,6 +103,9 @@ export async function startStackService(options: ServiceOptions): Promise<StackS
     logFile,
     get pid() {
       return process.pid;
+    },
+    get exitCode() {
+      return process.exitCode;
     },
     kill: (signal = 'SIGKILL') => (signal === 'SIGTERM' ? process.stop() : process.kill()),
     restart: async () => {
