@@ -260,6 +260,16 @@ describe('an access token is ours only as we issue it', () => {
     expect(await check(sign({ ...claims, aud }), { audience })).toBe(wanted);
   });
 
+  it('refused when it is cut off anywhere, or any character is another one (STS-25)', async () => {
+    const token = sign(claims);
+    expect(await check(token)).toBe('accepted');
+    for (let index = 0; index < token.length; index++) {
+      const other = token[index] === 'A' ? 'B' : 'A';
+      for (const text of [token.slice(0, index), token.slice(0, index) + other + token.slice(index + 1)])
+        expect(await check(text)).not.toBe('accepted');
+    }
+  });
+
   it('carries the deepest and largest subject token that was accepted', async () => {
     const deep = JSON.parse(`${'{"x":'.repeat(11)}1${'}'.repeat(11)}`) as unknown;
     const large = { ...subject, claims: { deep, text: 'x'.repeat(16_000) } };
