@@ -1,6 +1,6 @@
 import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
-import { Recorder } from '@countersign/testing';
+import { eventually, Recorder } from '@countersign/testing';
 
 /** A connection to NATS that says exactly what it is told, and keeps every byte that comes. */
 export class RawNats {
@@ -31,6 +31,20 @@ export class RawNats {
 
   publish(natsSubject: string, payload: string, replyTo = ''): void {
     this.say(`PUB ${natsSubject} ${replyTo} ${Buffer.byteLength(payload)}`, payload);
+  }
+
+  /** Asks, and resolves with the answer, which is JSON. */
+  // The tests look into answers freely.
+  // eslint-disable-next-line @typescript-eslint/no-explicit-any
+  async request(natsSubject: string, payload = ''): Promise<any> {
+    const inbox = `_INBOX.${crypto.randomUUID()}`;
+    this.say(`SUB ${inbox} ${inbox}`);
+    this.publish(natsSubject, payload, inbox);
+    return eventually(() => {
+      const [, answer] = new RegExp(`^MSG ${inbox} \\S+ \\d+\r\n(.*)\r\n`, 'm').exec(this.received) ?? [];
+      if (answer === undefined) throw new Error(`${natsSubject}: no answer`);
+      return JSON.parse(answer) as unknown;
+    });
   }
 
   /** Everything heard so far. */

@@ -2,6 +2,7 @@ import { mkdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { ensureServerBinaries } from './servers/binaries';
 import { freePort } from './servers/server-process';
+import type { TestDisk } from './servers/test-disk';
 import type { TestServer } from './servers/test-server';
 import { startNginx } from './stack-nginx';
 import {
@@ -24,6 +25,8 @@ export interface StackOptions {
   replicas?: Partial<Record<ServiceName, number>>;
   /** More variables for every service. */
   env?: Record<string, string>;
+  /** Where JetStream keeps its files; in `dataDir` unless given. */
+  natsDisk?: TestDisk;
 }
 
 /** The whole system as processes on the loopback interface, each with the configuration of deploy/. */
@@ -85,7 +88,7 @@ async function start(options: StackOptions, running: Running, stop: Stop): Promi
   await ensureServerBinaries();
   await emptyFolder(options.dataDir);
   const secrets = makeSecrets();
-  const servers = await startServers(options.dataDir, secrets, running.servers);
+  const servers = await startServers(options, secrets, running.servers);
   const urls = urlsOf(servers, secrets);
   const port = options.port ?? (await freePort());
   const url = `http://127.0.0.1:${port}`;
@@ -109,14 +112,15 @@ async function emptyFolder(dataDir: string): Promise<void> {
     await rm(join(dataDir, name), { recursive: true, force: true });
 }
 
-async function startServers(dataDir: string, secrets: StackSecrets, stops: Stop[]): Promise<Servers> {
+async function startServers(options: StackOptions, secrets: StackSecrets, stops: Stop[]): Promise<Servers> {
+  const { dataDir, natsDisk } = options;
   const keep = async <Server extends TestServer>(starting: Promise<Server>): Promise<Server> => {
     const server = await starting;
     stops.push(() => server.stop());
     return server;
   };
   const [nats, redis, postgres] = await settled([
-    keep(startStackNats(join(dataDir, 'nats'), secrets)),
+    keep(startStackNats(join(dataDir, 'nats'), secrets, natsDisk)),
     keep(startStackRedis(join(dataDir, 'redis'), secrets)),
     keep(startStackPostgres(secrets)),
   ]);
