@@ -1,17 +1,22 @@
+import { readFile, writeFile } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
 import {
   eventually,
   generous,
   startLocalIssuer,
+  startTcpProxy,
   type LocalIssuer,
   type Stack,
+  type TcpProxy,
   type TestServer,
 } from '@countersign/testing';
-import { admin, adminOnce, apply, claimsOf, eventsOf, exchangeOnce, startTestStack } from '../support/client';
+import { admin, adminOnce, apply, claimsOf, eventsOf, exchange, exchangeOnce, startTestStack } from '../support/client';
 import { acmeWeb, githubClaims } from '../support/documents';
 
-describe('a frozen server, in the distributed mode', () => {
+describe('a frozen or slow server, in the distributed mode', () => {
   let stack: Stack;
   let issuer: LocalIssuer;
+  let proxy: TcpProxy | undefined;
   const issued: string[] = [];
 
   const token = (): Promise<string> => issuer.sign(githubClaims(issuer.iss));
@@ -58,6 +63,7 @@ describe('a frozen server, in the distributed mode', () => {
   afterAll(async () => {
     await stack?.stop();
     await issuer?.stop();
+    await proxy?.stop();
   });
 
   it('R-08: while NATS is frozen nothing is issued, in a second; afterwards at once, and nothing is recorded twice', async () => {
@@ -92,6 +98,45 @@ describe('a frozen server, in the distributed mode', () => {
       });
     expect(await timed(back)).toBeLessThan(generous(5_000));
     await granted();
+  });
+
+  /** The address that exchange is given for Redis from now on. */
+  async function slowableRedis(): Promise<TcpProxy> {
+    proxy = await startTcpProxy(stack.redis.port);
+    const [service] = stack.replicasOf('exchange');
+    const file = join(dirname(dirname(service?.logFile ?? '')), 'secrets/exchange/redis_url');
+    await writeFile(file, (await readFile(file, 'utf8')).replace(`:${stack.redis.port}`, `:${proxy.port}`));
+    await service?.kill();
+    await service?.restart();
+    return proxy;
+  }
+
+  it('R-06: a Redis slower than a call may take means 503 in a second, over one connection; in time again it serves, and no token works twice', async () => {
+    const redis = await slowableRedis();
+    const allServed = (count: number): Promise<void> =>
+      eventually(async () => {
+        expect(await Promise.all(Array.from({ length: count }, attempt))).toEqual(Array(count).fill(200));
+      });
+    redis.late = { requestsMs: 60, answersMs: 60 };
+    await allServed(20);
+    const tokens = await Promise.all(Array.from({ length: 100 }, token));
+    redis.late = { requestsMs: 200, answersMs: 800 };
+    const refused = async (one: string): Promise<void> => {
+      const { status, headers } = await exchangeOnce(stack, one);
+      expect([status, headers.has('retry-after')]).toEqual([503, true]);
+    };
+    const waits: number[] = [];
+    for (let from = 0; from < tokens.length; from += 20)
+      waits.push(...(await Promise.all(tokens.slice(from, from + 20).map((one) => timed(() => refused(one))))));
+    expect(Math.max(...waits)).toBeLessThan(generous(1_200));
+    expect(redis.open).toBeLessThanOrEqual(1);
+    redis.late = { requestsMs: 0, answersMs: 0 };
+    expect(await timed(() => allServed(1))).toBeLessThan(generous(3_000));
+    for (const one of tokens.slice(0, 20)) {
+      // What timed out is given back a little later.
+      await eventually(async () => expect((await exchange(stack, one)).status).toBe(200));
+      expect((await exchange(stack, one)).status).toBe(400);
+    }
   });
 
   it('one trace and one request id go from the request over NATS into the event', async () => {
