@@ -130,11 +130,14 @@ export class AttackedSystem {
     return this.traceIds.filter((traceId) => count(traceId) !== 1);
   }
 
-  private async recordedOf({ status, body }: Answer, token: string): Promise<unknown[]> {
+  private async recordedOf({ status, headers: all, body }: Answer, token: string): Promise<unknown[]> {
     const signature = token.slice(token.lastIndexOf('.') + 1);
     if (signature.length > 40 && !/^(.)\1*$/.test(signature)) this.presented.push(signature);
     const events = status === 200 ? await this.eventsOfGrant(body) : await eventsOf(this.system, body.trace_id);
     this.traceIds.push(...events.map(({ data }) => String(data.traceId)));
+    // AUD-03: who it was, and how to find it.
+    const whose = { sourceIp: '127.0.0.1', requestId: all.get('x-request-id') };
+    for (const { data } of events) expect(data).toMatchObject(whose);
     return events.map(({ type, data }) => [type, data.outcome, data.class, data.reason]);
   }
 
