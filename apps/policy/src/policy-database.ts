@@ -7,6 +7,7 @@ import { CreateLastUses1764300000000 } from './migrations/1764300000000-create-l
 import { AddRecordedRevision1764400000000 } from './migrations/1764400000000-add-recorded-revision';
 import { CompressClaimsWithLz41764500000000 } from './migrations/1764500000000-compress-claims-with-lz4';
 import { IndexDocumentRevisions1764600000000 } from './migrations/1764600000000-index-document-revisions';
+import { AddDocumentSince1764700000000 } from './migrations/1764700000000-add-document-since';
 
 export interface PolicyDatabaseOptions {
   url: string;
@@ -29,6 +30,7 @@ export class PolicyDatabase extends Database {
       AddRecordedRevision1764400000000,
       CompressClaimsWithLz41764500000000,
       IndexDocumentRevisions1764600000000,
+      AddDocumentSince1764700000000,
     ];
     super({
       ...options,

@@ -82,4 +82,65 @@ export function roleStatesCases(given: () => EmbeddedSystem): void {
       expect(await refusedDecision(refused)).toMatchObject({ shadowRoles: [] });
     });
   });
+
+  describe('a Role and a Policy that are deleted, and others that take their names (POL-36)', () => {
+    let system: EmbeddedSystem;
+    let issuer: LocalIssuer;
+
+    beforeAll(async () => void ([system, issuer] = [given(), await startLocalIssuer()]));
+    afterAll(() => issuer?.stop());
+
+    const documents = (repositoryId: string, ...actions: string[]): object[] => [
+      jwtIssuer('again', issuer.iss),
+      policy('again', actions, ['*']),
+      role('again', {
+        policy: ['again'],
+        condition: { StringEqual: { 'jwt:iss': [issuer.iss], 'jwt:repository_id': [repositoryId] } },
+      }),
+    ];
+    const tokenFor = async (repositoryId: string): Promise<string> =>
+      (await exchange(system, await issuer.sign(githubClaims(issuer.iss, { repository_id: repositoryId })))).body
+        .access_token as string;
+    const may = async (token: string, action: string): Promise<boolean> => {
+      const subject = { type: 'access_token', id: token };
+      const question = { subject, action: { name: action }, resource: { type: 'function', id: 'web' } };
+      return (await admin(system, 'POST', '/access/v1/evaluation', question)).body.decision as boolean;
+    };
+    const remove = async (kind: string): Promise<void> => {
+      expect((await admin(system, 'DELETE', `/v1/resources/${kind}/again`)).status).toBe(204);
+    };
+
+    it('are not those that granted the tokens of before', async () => {
+      await apply(system, documents('1', 'Function:Read'));
+      const old = await tokenFor('1');
+      await apply(system, documents('1', 'Function:Read', 'Function:List'));
+      expect([await may(old, 'Function:Read'), await may(old, 'Function:List')]).toEqual([true, true]);
+      await remove('Role');
+      expect(await may(old, 'Function:Read')).toBe(true);
+      await remove('Policy');
+      expect(await may(old, 'Function:Read')).toBe(false);
+      await apply(system, documents('2', 'Function:Read', 'Function:Delete', 'Iam:Read'));
+      const fresh = await tokenFor('2');
+      expect([await may(fresh, 'Function:Read'), await may(fresh, 'Function:Delete')]).toEqual([true, true]);
+      expect([await may(old, 'Function:Read'), await may(old, 'Function:Delete')]).toEqual([false, false]);
+      expect((await admin({ ...system, adminToken: fresh }, 'GET', '/v1/resources')).status).toBe(200);
+      expect((await admin({ ...system, adminToken: old }, 'GET', '/v1/resources')).status).toBe(403);
+    });
+
+    it('do not let a narrowed token out of that', async () => {
+      await apply(system, documents('1', 'Function:Read'));
+      const old = await tokenFor('1');
+      await remove('Role');
+      await remove('Policy');
+      await apply(system, documents('1', 'Function:Read'));
+      const type = 'urn:ietf:params:oauth:token-type:access_token';
+      const narrow = (fields: Record<string, string>): Promise<Answer> =>
+        exchange(system, old, { subject_token_type: type, ...fields });
+      const child = await narrow({});
+      expect(child.status).toBe(200);
+      expect(await may(child.body.access_token as string, 'Function:Read')).toBe(false);
+      const wanted = { type: 'countersign_permission', actions: ['Function:Read'], resources: ['function:web'] };
+      expect((await narrow({ authorization_details: JSON.stringify([wanted]) })).status).toBe(400);
+    });
+  });
 }

@@ -177,11 +177,14 @@ export const decideExchange = gathering(
   ),
 );
 
+/** The revision of the documents that granted a token its policies; older versions do not say it. */
+const grantedAt = z.number().int().optional();
+
 /** Asked of policy by the exchange when one of our own tokens is to be narrowed by whoever holds it. */
 export const narrowToken = request(
   'policy.narrow',
   z.object({
-    held: z.object({ roles: names, policies: names }),
+    held: z.object({ roles: names, policies: names, grantedAt }),
     scope: z.object({ roles: names.nullable(), policies: names.nullable() }),
     permissions: permissionsSchema.nullable(),
     /** `authorization_details` that the token has already. */
@@ -210,6 +213,7 @@ export const authorizeAdmin = request(
   'policy.authorize',
   z.object({
     policies: names,
+    grantedAt,
     /** Roles of the token: their `trustedIps` limit from where it may be used. */
     roles: names.optional(),
     claims: jsonObject,

@@ -50,6 +50,8 @@ export abstract class AdminAccess {
   abstract isRevoked(claims: AccessTokenClaims): Promise<boolean>;
   abstract isAllowed(request: {
     policies: string[];
+    /** The revision that they were granted under. */
+    grantedAt?: number | undefined;
     roles: string[];
     limitedTo: Permission[] | null;
     claims: Record<string, unknown>;
@@ -113,10 +115,10 @@ export class AdminGuard implements CanActivate {
 
   private async authorizeAccessToken(request: FastifyRequest, token: string, action: AdminAction): Promise<string> {
     const claims = await this.verify(request, token);
-    const { policy: policies, roles, fed, sub, authorization_details: limits } = claims;
+    const { policy: policies, policy_revision: grantedAt, roles, fed, sub, authorization_details: limits } = claims;
     const limitedTo = (limits ?? null) as Permission[] | null;
     const known = { ...fed.claims, iss: fed.iss, sub: fed.sub };
-    const question = { policies, roles, claims: known, limitedTo, action, resource: ADMIN_RESOURCE };
+    const question = { policies, grantedAt, roles, claims: known, limitedTo, action, resource: ADMIN_RESOURCE };
     if (await this.access.isAllowed({ ...question, sourceIp: request.ip })) return sub;
     const challenge = `Bearer error="insufficient_scope", scope="${action}"`;
     throw new ProblemError('insufficient_scope', `This needs ${action}.`, {

@@ -1,5 +1,6 @@
 import { parseKey, type AttributeKey } from './attributes';
 import { compileCondition, type Check, type ConditionProblem } from './conditions';
+import type { PolicyDocument } from './documents';
 import { compilePattern, parseTemplate, type Pattern } from './patterns';
 import { patternProblem } from './text-tests';
 import type { ValueProblem } from './value-kind';
@@ -18,6 +19,8 @@ export interface CompiledStatement {
 
 export interface CompiledPolicy {
   readonly name: string;
+  /** The revision since which there is a policy of this name. */
+  readonly since: number;
   readonly statements: readonly CompiledStatement[];
   /** Top-level names of the claims that its statements read. */
   readonly claims: readonly string[];
@@ -40,6 +43,9 @@ const denyEverything: CompiledStatement = {
   written: { action: ['*'], resource: ['*'] },
 };
 
+/** Stored text may be anything. */
+type Written = Pick<PolicyDocument, 'name' | 'since'> & { spec: unknown };
+
 const isObject = (value: unknown): value is Record<string, unknown> =>
   typeof value === 'object' && value !== null && !Array.isArray(value);
 
@@ -47,15 +53,19 @@ const isObject = (value: unknown): value is Record<string, unknown> =>
  * Compiles a policy. A statement that is broken is left out if it is an Allow; anything else broken denies, and
  * what cannot be read of it is taken as widely as possible (docs/adr: a broken Deny denies).
  */
-export function compilePolicy(name: string, spec: unknown): { policy: CompiledPolicy; problems: ConditionProblem[] } {
+export function compilePolicy({ name, since = 0, spec }: Written): {
+  policy: CompiledPolicy;
+  problems: ConditionProblem[];
+} {
   const statements = isObject(spec) ? spec['statement'] : undefined;
   if (!Array.isArray(statements)) {
     const problem = { path: '/spec/statement', code: 'invalid_type', message: 'must be a list; denies everything' };
-    return { policy: { name, statements: [denyEverything], claims: [] }, problems: [problem] };
+    return { policy: { name, since, statements: [denyEverything], claims: [] }, problems: [problem] };
   }
   const parts = statements.map((statement: unknown, index) => compileStatement(statement, `/spec/statement/${index}`));
   const policy = {
     name,
+    since,
     statements: parts.flatMap((part) => part.value ?? []),
     claims: [...new Set(parts.flatMap((part) => part.claims))].sort(),
   };

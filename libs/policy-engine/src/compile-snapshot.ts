@@ -144,10 +144,10 @@ function* compilePolicies(documents: readonly PolicyDocument[], before: Snapshot
   const byName = new Map<string, CompiledPolicy>();
   const compiled: Writable<CompiledDocuments['policies']> = new Map();
   yield* eachInSteps(documents, (document) => {
-    const { name, spec } = document;
+    const { name } = document;
     if (compiled.has(name)) return void errors.push(report(document, duplicate));
     const known = before?.compiled.policies.get(name);
-    const one = known?.document === document ? known : { document, result: compilePolicy(name, spec) };
+    const one = known?.document === document ? known : { document, result: compilePolicy(document) };
     compiled.set(name, one);
     byName.set(name, one.result.policy);
     errors.push(...one.result.problems.map((problem) => report(document, problem)));

@@ -88,6 +88,8 @@ export interface Subject {
 
 export interface PermissionRequest {
   policies: readonly string[];
+  /** The revision that a token was granted its policies under: one that is newer took the name of another. */
+  grantedAt?: number | undefined;
   /** Roles of the token; with `sourceIp`, a role's trustedIps then limit what its policies allow. */
   roles?: readonly string[];
   /** Uses of the token with this one; a role's maxUses then limit what its policies allow. Left out: not limited. */

@@ -107,6 +107,8 @@ export interface RoleDocument {
 export interface PolicyDocument {
   kind: 'Policy';
   name: string;
+  /** The revision since which there is a Policy of this name; left out: since ever. */
+  since?: number;
   spec: PolicySpec;
 }
 export type CountersignDocument = JwtIssuerDocument | RoleDocument | PolicyDocument;

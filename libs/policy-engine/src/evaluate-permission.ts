@@ -4,7 +4,7 @@ import type { CompiledRole } from './compile-role';
 import type { Snapshot } from './compile-snapshot';
 import { evaluateCheck, holds, templateValues } from './conditions';
 import type { DeterminingStatement, EngineError, PermissionDecision, PermissionRequest } from './decisions';
-import { addressAllowed, policyErrors } from './match-roles';
+import { addressAllowed, limitingRoles, policyErrors } from './match-roles';
 import { matchPattern, type Pattern } from './patterns';
 import { permits } from './permits';
 import type { TemplateValues } from './value-kind';
@@ -16,7 +16,7 @@ export function evaluatePermission(snapshot: Snapshot, request: PermissionReques
   const attributes = permissionAttributes(request);
   const applying = policies.flatMap((policy) => applyingStatements(policy, request, attributes));
   const denies = applying.filter(({ effect }) => effect === 'Deny');
-  const outside = policiesOutside(snapshot, request);
+  const outside = new Set([...policiesOutside(snapshot, request), ...policiesSince(policies, request)]);
   const allows = applying.filter(({ effect, policy }) => effect === 'Allow' && !outside.has(policy));
   return {
     effect: denies.length === 0 && allows.length > 0 && isWithinLimit(request) ? 'Allow' : 'Deny',
@@ -93,12 +93,16 @@ export function matchesAny(patterns: readonly Pattern[], text: string, valueOf: 
   return result;
 }
 
+/** Policies that took the name of one which the token was granted. They allow it nothing; what they deny, they deny. */
+const policiesSince = (policies: readonly CompiledPolicy[], { grantedAt = Infinity }: PermissionRequest): string[] =>
+  policies.filter(({ since }) => since > grantedAt).map(({ name }) => name);
+
 /** Policies that the token holds only through roles which do not trust the address it is used from, or are used up. */
-function policiesOutside(snapshot: Snapshot, { roles = [], sourceIp, uses = 0 }: PermissionRequest): Set<string> {
-  const held = roles.flatMap((name) => snapshot.roles.get(name) ?? []);
+function policiesOutside(snapshot: Snapshot, { roles = [], sourceIp, uses = 0 }: PermissionRequest): string[] {
+  const held = limitingRoles(snapshot, roles);
   const isUsable = (role: CompiledRole): boolean =>
     (sourceIp === null || addressAllowed(role, sourceIp)) && (role.maxUses === 0 || uses <= role.maxUses);
   const inside = held.filter(isUsable).flatMap((role) => role.policies);
   const outside = held.filter((role) => !isUsable(role)).flatMap((role) => role.policies);
-  return new Set(outside.filter((name) => !inside.includes(name)));
+  return outside.filter((name) => !inside.includes(name));
 }

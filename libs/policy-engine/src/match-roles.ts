@@ -25,6 +25,10 @@ export const contradictedPin = (role: CompiledRole, attributes: Attributes): Rep
 export const addressAllowed = (role: CompiledRole, sourceIp: string | null): boolean =>
   role.trustedIps.length === 0 || (sourceIp !== null && isWithin(sourceIp, role.trustedIps) === true);
 
+/** Roles that a token was granted under, as far as they limit where and how often it is used: disabled ones, too. */
+export const limitingRoles = ({ roles, disabledRoles }: Snapshot, names: readonly string[]): CompiledRole[] =>
+  names.flatMap((name) => roles.get(name) ?? disabledRoles.get(name) ?? []);
+
 /** Whether tokens under a role may carry all these audiences together. */
 export const audiencesAllowed = (role: CompiledRole, audiences: readonly string[]): boolean =>
   audiences.every((audience) => role.audience.includes(audience)) && (audiences.length <= 1 || role.multipleAudiences);

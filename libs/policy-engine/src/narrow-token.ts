@@ -1,6 +1,6 @@
 import type { CompiledRole } from './compile-role';
 import type { Snapshot } from './compile-snapshot';
-import { addressAllowed } from './match-roles';
+import { addressAllowed, limitingRoles } from './match-roles';
 import { narrowScope, type ScopeRequest } from './narrow-scope';
 
 export interface NarrowTokenRequest {
@@ -16,13 +16,13 @@ export type NarrowTokenDecision =
 
 /** What is left of a token when its holder names a part of its roles or policies; never more than it has. */
 export function narrowToken(snapshot: Snapshot, { held, scope, sourceIp }: NarrowTokenRequest): NarrowTokenDecision {
-  const roles = held.roles.flatMap((name) => snapshot.roles.get(name) ?? []);
-  const outside = roles.find((role) => !addressAllowed(role, sourceIp));
+  const outside = limitingRoles(snapshot, held.roles).find((role) => !addressAllowed(role, sourceIp));
   if (outside !== undefined) {
     return { ok: false, reason: 'address_not_allowed', detail: `role ${outside.name} does not trust this address` };
   }
   if (scope.roles === null && scope.policies === null)
     return { ok: true, roles: [...held.roles], policies: [...held.policies] };
+  const roles = held.roles.flatMap((name) => snapshot.roles.get(name) ?? []);
   const withinToken = roles.map((role): CompiledRole => {
     return { ...role, policies: role.policies.filter((name) => held.policies.includes(name)) };
   });

@@ -5,6 +5,8 @@ import type { Permission } from './permits';
 
 export interface GrantedPermissionsRequest {
   policies: readonly string[];
+  /** As of a PermissionRequest. */
+  grantedAt?: number | undefined;
   claims: Claims;
   audiences: readonly string[];
   /** What the token is limited to already. */

@@ -22,6 +22,7 @@ export function accessTokenClaims(input: AccessTokenInput): { claims: AccessToke
     client_id: subject.issuer,
     roles: [...decision.roles],
     policy: [...decision.policies],
+    policy_revision: decision.revision,
     fed: { iss: subject.iss, sub: subject.sub, jti: subject.jti, claims: federatedClaims(input) },
     // Spreads stand at the end: V8 takes its time over each member after one.
     ...(scope !== null && { scope }),

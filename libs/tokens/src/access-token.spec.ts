@@ -51,7 +51,7 @@ function input(changes: Partial<AccessTokenInput> = {}): AccessTokenInput {
   return {
     publicUrl,
     subject,
-    decision: { roles: ['deploy'], policies: ['p'], audience: [publicUrl], maxTokenExpiry: null },
+    decision: { roles: ['deploy'], policies: ['p'], revision: 12, audience: [publicUrl], maxTokenExpiry: null },
     issuerRules: { tokenExpiry: 900, boundToSubjectExpiry: false, carry: ['repository', 'run_id', 'absent'] },
     referencedClaims: ['ref'],
     scope: null,
@@ -86,6 +86,7 @@ describe('the claims of an issued token', () => {
         client_id: 'github',
         roles: ['deploy'],
         policy: ['p'],
+        policy_revision: 12,
         fed: {
           iss: subject.iss,
           sub: subject.sub,

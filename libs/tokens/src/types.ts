@@ -115,7 +115,7 @@ export interface GeneratedSigningKey extends SigningKey {
   publicJwk: Jwk;
 }
 
-/** Claims of an issued access token: RFC 9068, with `policy` and `fed` as private claims. */
+/** Claims of an issued access token: RFC 9068, with `policy`, `policy_revision` and `fed` as private claims. */
 export interface AccessTokenClaims {
   iss: string;
   sub: string;
@@ -128,6 +128,8 @@ export interface AccessTokenClaims {
   scope?: string;
   roles: string[];
   policy: string[];
+  /** The revision of the documents that granted them; absent from tokens of older versions. */
+  policy_revision?: number;
   fed: { iss: string; sub: string; jti: string | null; claims: Record<string, unknown> };
   act?: Record<string, unknown>;
   cnf?: Record<string, unknown>;
@@ -145,6 +147,8 @@ export interface AccessTokenInput {
   decision: {
     roles: readonly string[];
     policies: readonly string[];
+    /** Of the documents that this was decided by. */
+    revision: number;
     /** Audiences granted, at least one. */
     audience: readonly string[];
     /** Seconds; null when no contributing role caps the lifetime. */

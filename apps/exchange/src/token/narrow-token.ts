@@ -63,7 +63,7 @@ export class NarrowToken {
     attempt: Attempt,
     { parent, now }: { parent: AccessTokenClaims; now: number },
   ): Promise<{ roles: string[]; policies: string[] }> {
-    const held = { roles: parent.roles, policies: parent.policy };
+    const held = { roles: parent.roles, policies: parent.policy, grantedAt: parent.policy_revision };
     const claims = { ...parent.fed.claims, iss: parent.fed.iss, sub: parent.fed.sub };
     const { sourceIp } = attempt;
     const scope = { roles, policies };

@@ -41,7 +41,10 @@ interface Identity {
   policies: string[];
   /** Of one of our tokens, which may be revoked or used up. */
   token: AccessTokenClaims | null;
-  permission: Pick<PermissionRequest, 'policies' | 'roles' | 'claims' | 'audiences' | 'limitedTo' | 'subject'>;
+  permission: Pick<
+    PermissionRequest,
+    'policies' | 'grantedAt' | 'roles' | 'claims' | 'audiences' | 'limitedTo' | 'subject'
+  >;
 }
 
 export interface DecideAccessInput {
@@ -129,7 +132,7 @@ async function identifyToken({ evaluation, verify, now }: DecideAccessInput): Pr
   // Meant for the enforcement point's own audience, which only it knows; it has to check that itself.
   const token = await verify(evaluation.subject.id);
   if (token === null || !(await isProven(token, evaluation, now))) return null;
-  const { sub, jti, roles, policy, aud, fed, authorization_details: limitedTo } = token;
+  const { sub, jti, roles, policy, policy_revision: grantedAt, aud, fed, authorization_details: limitedTo } = token;
   return {
     subject: sub,
     jti,
@@ -139,6 +142,7 @@ async function identifyToken({ evaluation, verify, now }: DecideAccessInput): Pr
     token,
     permission: {
       policies: policy,
+      grantedAt,
       roles,
       claims: { ...fed.claims, iss: fed.iss, sub: fed.sub },
       audiences: [aud].flat(),

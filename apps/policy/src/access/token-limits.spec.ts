@@ -1,4 +1,5 @@
-import { PolicyServices, testdata, type PolicyService } from '../policy-service.fixture';
+import { authorizeAdmin } from '@countersign/contracts';
+import { PolicyServices, anotherBus, testdata, type PolicyService } from '../policy-service.fixture';
 
 const services = new PolicyServices();
 let service: PolicyService;
@@ -28,6 +29,16 @@ spec: { policy: [deploy], maxUses: 2, condition: { StringEqual: { 'jwt:iss': ['h
 ---
 apiVersion: countersign.dev/v1
 kind: Role
+metadata: { name: asleep }
+spec:
+  policy: [deploy]
+  disabled: true
+  maxUses: 1
+  trustedIps: [203.0.113.0/24]
+  condition: { StringEqual: { 'jwt:iss': ['https://issuer.test'] } }
+---
+apiVersion: countersign.dev/v1
+kind: Role
 metadata: { name: invokers }
 spec: { policy: [invoke], condition: { StringEqual: { 'jwt:iss': ['https://issuer.test'] } } }
 ---
@@ -53,13 +64,22 @@ interface Question {
   action?: string;
   context?: Record<string, unknown>;
   jti?: string;
+  grantedAt?: number;
 }
 
 let tokens = 0;
 const newJti = () => `limited-${++tokens}`;
 
-async function decides({ roles, policy = ['deploy', 'invoke'], action = 'Function:Deploy', context, jti }: Question) {
-  const token = await service.token({ roles, policy, jti: jti ?? newJti() });
+async function decides({
+  roles,
+  policy = ['deploy', 'invoke'],
+  action = 'Function:Deploy',
+  context,
+  jti,
+  grantedAt,
+}: Question) {
+  const granted = grantedAt === undefined ? {} : { policy_revision: grantedAt };
+  const token = await service.token({ roles, policy, jti: jti ?? newJti(), ...granted });
   const question = {
     subject: { type: 'access_token', id: token },
     action: { name: action },
@@ -117,6 +137,7 @@ describe('maxUses', () => {
     ['a role limits its tokens to its uses', ['once'], 'Function:Deploy', [true, false, false]],
     ['of two roles with a policy the more generous counts', ['once', 'twice'], 'Function:Deploy', [true, true, false]],
     ['what a role without limit allows is not limited', ['once', 'invokers'], 'Function:Invoke', [true, true, true]],
+    ['a role that is disabled limits its tokens still', ['asleep'], 'Function:Deploy', [true, false, false]],
     ['a role that is gone limits nothing any more', ['gone'], 'Function:Deploy', [true, true, true]],
   ])('%s', async (_, roles, action, decisions) => {
     expect((await uses(3, { roles, action })).decisions).toEqual(decisions);
@@ -138,6 +159,77 @@ describe('maxUses', () => {
   });
 });
 
+describe('POL-36: a policy that is deleted and made again', () => {
+  const passing = (...statements: object[]): object => ({
+    apiVersion: 'countersign.dev/v1',
+    kind: 'Policy',
+    metadata: { name: 'passing' },
+    spec: { statement: statements },
+  });
+  const allow = { effect: 'Allow', action: ['Iam:Read', 'Function:Deploy'], resource: ['*'] };
+  const deny = { effect: 'Deny', action: ['Function:Invoke'], resource: ['*'] };
+  /** Resolves with the revision of the change. */
+  const put = async (...statements: object[]): Promise<number> => {
+    await service.call('/v1/resources/Policy/passing', { method: 'PUT', body: passing(...statements) });
+    return (await service.call('/v1/revisions')).body.items[0].revision as number;
+  };
+  const remove = () => service.call('/v1/resources/Policy/passing', { method: 'DELETE' });
+  const deploys = (grantedAt: number) => decides({ roles: [], policy: ['passing'], grantedAt });
+
+  afterEach(remove);
+
+  it('allows the tokens of the one before nothing, and its own what it says', async () => {
+    const before = await put(allow);
+    expect(await deploys(before)).toBe(true);
+    await remove();
+    expect(await deploys(before)).toBe(false);
+    const after = await put(allow);
+    expect([await deploys(before), await deploys(after)]).toEqual([false, true]);
+    expect(await lastReason()).toBe('no_matching_statement');
+  });
+
+  it('opens no admin call to them', async () => {
+    const reads = async (grantedAt: number): Promise<number> => {
+      const token = await service.token({ policy: ['passing'], jti: newJti(), policy_revision: grantedAt });
+      return (await service.call('/v1/resources', { token })).status;
+    };
+    const before = await put(allow);
+    expect(await reads(before)).toBe(200);
+    await remove();
+    const after = await put(allow);
+    expect([await reads(before), await reads(after)]).toEqual([403, 200]);
+  });
+
+  it('denies them what it denies', async () => {
+    const before = await put(allow);
+    await remove();
+    await put(deny);
+    const question = { roles: [], action: 'Function:Invoke', grantedAt: before };
+    expect(await decides({ ...question, policy: ['invoke'] })).toBe(true);
+    expect(await decides({ ...question, policy: ['invoke', 'passing'] })).toBe(false);
+  });
+
+  it('is not the same as a policy that is changed, which acts on tokens at once', async () => {
+    const before = await put({ ...allow, action: ['Function:List'] });
+    expect(await deploys(before)).toBe(false);
+    await put(allow);
+    expect(await deploys(before)).toBe(true);
+  });
+
+  it('is another one on a replica that has just started, too', async () => {
+    const before = await put(allow);
+    await remove();
+    const after = await put(allow);
+    const replica = await services.startOn(service.databaseUrl, anotherBus());
+    const reads = (grantedAt: number) =>
+      replica.bus.request(authorizeAdmin, {
+        ...{ policies: ['passing'], grantedAt, claims: {}, action: 'Iam:Read' },
+        ...{ resource: 'countersign:*', sourceIp: null },
+      });
+    expect([await reads(before), await reads(after)]).toEqual([{ allowed: false }, { allowed: true }]);
+  });
+});
+
 describe('trustedIps', () => {
   it.each([
     ['an address within', { sourceIp: '203.0.113.9' }, true],
@@ -151,6 +243,11 @@ describe('trustedIps', () => {
   ])('limit from where a token is used: %s', async (_, context, decision) => {
     const question = { roles: ['office'], policy: ['deploy'], ...(context === undefined ? {} : { context }) };
     expect(await decides(question)).toBe(decision);
+  });
+
+  it('limit the tokens of a role that is disabled still', async () => {
+    const from = (sourceIp: string) => decides({ roles: ['asleep'], policy: ['deploy'], context: { sourceIp } });
+    expect([await from('203.0.113.9'), await from('198.51.100.9')]).toEqual([true, false]);
   });
 
   it('do not limit what another role grants', async () => {

@@ -74,7 +74,8 @@ export class AnswerDecisions implements OnModuleInit {
     const { revision } = snapshot;
     const narrowed = narrowToken(snapshot, { held, scope, sourceIp });
     if (!narrowed.ok) return { ...narrowed, revision };
-    const granted = { policies: narrowed.policies, claims, audiences: [], limitedTo, sourceIp, now };
+    const { grantedAt } = held;
+    const granted = { policies: narrowed.policies, grantedAt, claims, audiences: [], limitedTo, sourceIp, now };
     const missing = permissions && firstNotGranted(snapshot, permissions, granted);
     if (missing === null) return { ...narrowed, revision };
     const detail = `${missing.action} on ${missing.resource} is not granted to this token`;
@@ -82,21 +83,15 @@ export class AnswerDecisions implements OnModuleInit {
   }
 
   /** The caller is whom an access token names, so `subject:` keys see what they see at `/access/v1/evaluation`. */
-  private authorize({ policies, roles = [], claims, action, resource, sourceIp, limitedTo }: AuthorizeRequest): {
-    allowed: boolean;
-  } {
-    const { sub } = claims;
+  private authorize({ action, roles = [], ...token }: AuthorizeRequest): { allowed: boolean } {
+    const { sub } = token.claims;
     const { effect } = evaluatePermission(this.snapshots.current(), {
-      policies,
+      ...token,
       roles,
-      claims,
-      limitedTo,
       subject: { type: 'access_token', id: typeof sub === 'string' ? sub : '', properties: {} },
       action: { name: action, properties: {} },
-      resource,
       resourceProperties: {},
       context: {},
-      sourceIp,
       now: Math.floor(Date.now() / 1000),
     });
     return { allowed: effect === 'Allow' };

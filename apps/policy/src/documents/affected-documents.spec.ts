@@ -39,7 +39,7 @@ const storedOf = (all: readonly ParsedDocument[]): StoredState['documents'] =>
   new Map(
     all.map((document) => {
       const { kind, name } = document;
-      return [keyOf(document), { kind, name, owner: 'api', raw: '{}', etag: '', revision: 1, document }];
+      return [keyOf(document), { kind, name, owner: 'api', raw: '{}', etag: '', revision: 1, since: 1, document }];
     }),
   );
 

@@ -14,6 +14,8 @@ export interface StoredDocument {
   raw: Record<string, unknown>;
   etag: string;
   revision: number;
+  /** The revision since which there is a document of this kind and name. */
+  since: number;
 }
 
 /** A document to be stored; the row of the same kind and name gives way. */
@@ -47,16 +49,16 @@ export interface ChangesSince {
   deleted: DocumentKey[];
 }
 
-const COLUMNS = 'kind, name, id, owner, raw, etag, revision';
+const COLUMNS = 'kind, name, id, owner, raw, etag, revision, since';
 
 /** What one statement sees is one state: the documents are those of the newest revision. 0 is before the first one. */
 const CHANGES = `
 SELECT r.number AS newest, r."createdAt" AS made, c.*, $1::integer = 0
   OR EXISTS (SELECT FROM policy.revision WHERE number = $1 AND created_at::text = $2) AS known
 FROM (${NEWEST}) r LEFT JOIN (
-  SELECT kind, name, owner, raw::text AS raw, etag, revision FROM policy.document WHERE revision > $1
+  SELECT kind, name, owner, raw::text AS raw, etag, revision, since FROM policy.document WHERE revision > $1
   UNION ALL
-  SELECT NULL, NULL, NULL, changes::text, NULL, number FROM policy.revision
+  SELECT NULL, NULL, NULL, changes::text, NULL, number, NULL FROM policy.revision
   WHERE $1 > 0 AND number > $1 AND (summary->>'deleted')::integer > 0
 ) c ON true
 ORDER BY c.kind, c.name`;
@@ -113,8 +115,8 @@ export async function lockDocuments(queries: Queries): Promise<void> {
 export async function writeDocuments(queries: Queries, documents: NewDocument[], revision: number): Promise<void> {
   if (documents.length === 0) return;
   await queries.query(
-    `INSERT INTO policy.document (kind, name, api_version, owner, raw, etag, revision)
-     SELECT t.*, $7::integer FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::json[], $6::text[]) t
+    `INSERT INTO policy.document (kind, name, api_version, owner, raw, etag, revision, since)
+     SELECT t.*, $7::integer, $7::integer FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::json[], $6::text[]) t
      ON CONFLICT (kind, name) DO UPDATE SET api_version = excluded.api_version, owner = excluded.owner,
        raw = excluded.raw, etag = excluded.etag, revision = excluded.revision, updated_at = now()`,
     [

@@ -81,10 +81,14 @@ function* amend(
   return after;
 }
 
+const withSince = (document: ParsedDocument, since: number): ParsedDocument =>
+  document.kind === 'Policy' ? { ...document, since } : document;
+
 /** Validates again what was stored, maybe by an older version or another hand. */
 function toChecked(row: DocumentRow): CheckedDocument {
   const result = parseDocument(rawOf(row));
-  const { kind, name, owner, raw, etag, revision } = row;
+  const { kind, name, owner, raw, etag, revision, since } = row;
   const isWhole = result.ok && result.document.kind === kind && result.document.name === name;
-  return { kind, name, owner, raw, etag, revision, document: isWhole ? result.document : null };
+  const document = isWhole ? withSince(result.document, since) : null;
+  return { kind, name, owner, raw, etag, revision, since, document };
 }
