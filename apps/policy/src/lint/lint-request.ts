@@ -25,8 +25,10 @@ export class LintRequest {
    */
   async lint(body: unknown, contentType: string | undefined): Promise<LintAnswer> {
     const { documents: stored } = await this.documents.load();
-    const given = isEmpty(body) ? storedDocuments(stored) : await this.given(readDocuments(body, contentType), stored);
-    return { findings: await lintAll(given, resultingDocuments(stored, { given, deleted: [] })) };
+    const isAll = isEmpty(body);
+    const given = isAll ? storedDocuments(stored) : await this.given(readDocuments(body, contentType), stored);
+    const findings = await lintAll(given, resultingDocuments(stored, { given, deleted: [] }));
+    return { findings: [...(isAll ? brokenDocuments(stored) : []), ...findings] };
   }
 
   private given(raw: unknown[], stored: StoredState['documents']): Promise<GivenDocument[]> {
@@ -37,6 +39,20 @@ export class LintRequest {
 
 const storedDocuments = (stored: StoredState['documents']): GivenDocument[] =>
   [...stored.values()].flatMap(({ document, raw }) => (document === null ? [] : [{ document, raw: rawOf({ raw }) }]));
+
+/** Stored by an older version, or by another hand. */
+const brokenDocuments = (stored: StoredState['documents']): Finding[] =>
+  [...stored.values()]
+    .filter(({ document }) => document === null)
+    .map(({ kind, name }) => ({
+      rule: 'stored_invalid',
+      severity: 'error',
+      resource: { kind, name },
+      path: '',
+      message: 'is stored and not valid: it is left out of every decision',
+      admits: [],
+      fix: 'Apply it again, or delete it.',
+    }));
 
 const isEmpty = (body: unknown): boolean => body === undefined || body === null || body === '';
 

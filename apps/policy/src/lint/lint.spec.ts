@@ -85,6 +85,21 @@ describe('POST /v1/lint', () => {
     expect({ status: yaml.status, rules: rulesOf(yaml) }).toEqual({ status: 200, rules: [] });
   });
 
+  it('POL-31: names what is stored and is not valid, and speaks of the rest', async () => {
+    await post('apply', open, '?allow=CS003');
+    await service.sql(`INSERT INTO policy.document (kind, name, api_version, owner, raw, etag, revision)
+      SELECT 'Role', 'broken', 'countersign.dev/v1', 'api', '{"kind":"Role"}', '"x"', max(number) + 1 FROM policy.revision`);
+    const { findings } = (await post('lint', undefined)).body;
+    expect(findings).toContainEqual(
+      expect.objectContaining({
+        rule: 'stored_invalid',
+        severity: 'error',
+        resource: { kind: 'Role', name: 'broken' },
+      }),
+    );
+    expect(findings).toContainEqual(expect.objectContaining({ rule: 'CS003' }));
+  });
+
   it('says of issuers what an apply says without asking for their keys', async () => {
     const generic = { ...issuer, spec: { ...issuer.spec, aud: 'sts.amazonaws.com' } };
     expect(rulesOf(await post('lint', generic))).toEqual(['generic_audience warning']);
