@@ -1,3 +1,4 @@
+import { adminApiCases } from './admin-api/admin-api-cases';
 import { dpopCases } from './dpop/dpop-cases';
 import { grantCases } from './grants/grant-cases';
 import { claimsCases } from './hostile-tokens/claims-cases';
@@ -19,6 +20,7 @@ beforeAll(async () => void (system = await startTemporarySystem()));
 afterAll(() => system?.stop());
 
 describe.each<[string, (given: () => EmbeddedSystem) => void]>([
+  ['admin API', adminApiCases],
   ['proof of possession', dpopCases],
   ['grants', grantCases],
   ['hostile tokens: claims', claimsCases],

@@ -23,7 +23,6 @@ const decisionsSchema = z.object({ evaluations: z.array(decisionSchema) }).meta(
 
 /** OpenID AuthZEN Authorization API 1.0, for enforcement points. */
 @ApiTags('decisions')
-@ApiBearerAuth()
 @Controller()
 export class AccessController {
   constructor(
@@ -33,6 +32,7 @@ export class AccessController {
 
   @Post('access/v1/evaluation')
   @ApiOperation({ summary: 'One decision (OpenID AuthZEN 1.0)' })
+  @ApiBearerAuth()
   @ApiConsumes('application/json')
   @jsonBody(evaluationSchema)
   @ApiOkResponse({ description: 'The decision', standardSchema: decisionSchema })
@@ -48,6 +48,7 @@ export class AccessController {
 
   @Post('access/v1/evaluations')
   @ApiOperation({ summary: 'Several decisions at once (OpenID AuthZEN 1.0)' })
+  @ApiBearerAuth()
   @ApiConsumes('application/json')
   @jsonBody(evaluationSchema.partial().extend(batchSchema.shape))
   @ApiOkResponse({ description: 'The decisions, in order', standardSchema: decisionsSchema })
