@@ -80,8 +80,8 @@ export async function startStackRedis(folder: string, secrets: StackSecrets): Pr
 }
 
 /** PostgreSQL (a new cluster) with the database, roles and schemas of deploy/postgres/init.sql. */
-export async function startStackPostgres(secrets: StackSecrets): Promise<TestServer> {
-  const server = await startPostgres();
+export async function startStackPostgres(secrets: StackSecrets, disk?: TestDisk): Promise<TestServer> {
+  const server = await startPostgres(disk === undefined ? {} : { disk });
   try {
     await runInitSql(server.url, secrets);
   } catch (error) {

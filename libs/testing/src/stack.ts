@@ -27,6 +27,8 @@ export interface StackOptions {
   env?: Record<string, string>;
   /** Where JetStream keeps its files; in `dataDir` unless given. */
   natsDisk?: TestDisk;
+  /** Where PostgreSQL keeps its data; in a temporary folder unless given. */
+  postgresDisk?: TestDisk;
 }
 
 /** The whole system as processes on the loopback interface, each with the configuration of deploy/. */
@@ -113,7 +115,7 @@ async function emptyFolder(dataDir: string): Promise<void> {
 }
 
 async function startServers(options: StackOptions, secrets: StackSecrets, stops: Stop[]): Promise<Servers> {
-  const { dataDir, natsDisk } = options;
+  const { dataDir, natsDisk, postgresDisk } = options;
   const keep = async <Server extends TestServer>(starting: Promise<Server>): Promise<Server> => {
     const server = await starting;
     stops.push(() => server.stop());
@@ -122,7 +124,7 @@ async function startServers(options: StackOptions, secrets: StackSecrets, stops:
   const [nats, redis, postgres] = await settled([
     keep(startStackNats(join(dataDir, 'nats'), secrets, natsDisk)),
     keep(startStackRedis(join(dataDir, 'redis'), secrets)),
-    keep(startStackPostgres(secrets)),
+    keep(startStackPostgres(secrets, postgresDisk)),
   ]);
   return { nats, redis, postgres };
 }

@@ -105,7 +105,7 @@ const trail = async ({ rows }: AuditUnderTest): Promise<string[]> =>
 /** While events are recorded; resolves with what the trail had just before. */
 async function losePower(system: System, acknowledged: string[]): Promise<string[]> {
   const { disk, lost, servers, stream, publisher, audit } = system;
-  const recording = append(publisher, 10 * STORED, acknowledged);
+  const recording = append(publisher, 5 * STORED, acknowledged);
   await until('events in the trail', async () => (await trail(audit)).length >= STORED);
   const { length } = acknowledged;
   // Else next to nothing would be in the stream alone.
