@@ -29,6 +29,12 @@ const serverUrl = (...schemes: string[]) =>
     })
     .refine((text) => URL.canParse(text), { message: 'must be a URL' });
 const httpUrl = serverUrl('https', 'http');
+/** What `pg` takes for TLS that trusts whoever answers; every other way of asking for TLS verifies. */
+const UNVERIFIED = /[?&](sslmode=no-verify|uselibpqcompat=)/i;
+const databaseUrl = serverUrl('postgres', 'postgresql').refine((text) => !UNVERIFIED.test(text), {
+  message:
+    'must not ask for TLS that is not verified: sslmode=verify-full, with sslrootcert for an authority of your own',
+});
 /** Several servers of one cluster may be named. */
 const natsUrls = z
   .string()
@@ -58,9 +64,9 @@ export const VARIABLES = {
   natsUrl: { name: 'NATS_URL', schema: natsUrls },
   streamReplicas: { name: 'STREAM_REPLICAS', schema: z.coerce.number().int().min(1).max(5).default(1) },
   redisUrl: { name: 'REDIS_URL', schema: serverUrl('redis', 'rediss') },
-  databaseUrl: { name: 'DATABASE_URL', schema: serverUrl('postgres', 'postgresql') },
-  optionalDatabaseUrl: { name: 'DATABASE_URL', schema: serverUrl('postgres', 'postgresql').optional() },
-  migrationDatabaseUrl: { name: 'MIGRATION_DATABASE_URL', schema: serverUrl('postgres', 'postgresql').optional() },
+  databaseUrl: { name: 'DATABASE_URL', schema: databaseUrl },
+  optionalDatabaseUrl: { name: 'DATABASE_URL', schema: databaseUrl.optional() },
+  migrationDatabaseUrl: { name: 'MIGRATION_DATABASE_URL', schema: databaseUrl.optional() },
   adminToken: { name: 'ADMIN_TOKEN', schema: adminToken },
   encryptionKey: { name: 'ENCRYPTION_KEY', schema: key32 },
   previousEncryptionKey: { name: 'PREVIOUS_ENCRYPTION_KEY', schema: key32.optional() },
