@@ -71,7 +71,7 @@ afterEach(async () => {
   expect(failures).toEqual([]);
 });
 
-/** Resolves when JetStream has acknowledged them, which it does whatever becomes of PostgreSQL. */
+/** One after the other, so that each has a message; resolves when JetStream has acknowledged them. */
 async function record(count: number): Promise<void> {
   for (let left = count; left > 0; left -= 1) {
     const event = exchangeEvent();
@@ -126,7 +126,7 @@ testUnless(
     await start();
     // What is logged has room for long, so that it is the tables that find none.
     await runSql(postgres.url, 'SELECT pg_switch_wal()', 'CREATE TABLE of_a_new_segment ()');
-    await disk.leaveFree(100_000);
+    await disk.leaveFree(20_000);
     await until('a full disk', async () => {
       await record(10);
       return stream.failures.length > 0;
@@ -147,7 +147,7 @@ testUnless(
   'with PostgreSQL ended by a panic, as its log finds no space, the same: once it is started again with space',
   async () => {
     await start();
-    await disk.leaveFree(100_000);
+    await disk.leaveFree(20_000);
     const last = await until('a panic', () =>
       runSql(postgres.url, "SELECT pg_create_restore_point('x'), pg_switch_wal()").then(
         () => null,

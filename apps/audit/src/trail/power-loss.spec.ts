@@ -92,7 +92,7 @@ async function append(stream: NatsAuditStream, count: number, acknowledged: stri
   const appender = async (): Promise<void> => {
     while (left-- > 0) {
       const event = exchangeEvent();
-      await eventually(() => stream.append('audit', event));
+      await eventually(() => stream.append('audit', event), PATIENCE_MS);
       acknowledged.push(event.id);
     }
   };

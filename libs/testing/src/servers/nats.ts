@@ -20,7 +20,7 @@ export interface NatsOptions {
 /** Starts nats-server with JetStream on the loopback interface, or takes the one of COUNTERSIGN_TEST_NATS_URL. */
 export async function startNats(options: NatsOptions = {}): Promise<TestServer> {
   const external = process.env.COUNTERSIGN_TEST_NATS_URL;
-  if (external !== undefined) return externalServer(external);
+  if (external !== undefined && options.disk === undefined) return externalServer(external);
   const folder = await mkdtemp(join(tmpdir(), 'countersign-nats-'));
   const port = options.port ?? (await freePort());
   const config = options.config ?? '';

@@ -36,7 +36,7 @@ export interface PostgresOptions {
  */
 export async function startPostgres({ settings = {}, disk }: PostgresOptions = {}): Promise<TestServer> {
   const external = process.env.COUNTERSIGN_TEST_DATABASE_URL;
-  if (external !== undefined) return externalServer(external);
+  if (external !== undefined && disk === undefined) return externalServer(external);
   const folder = await mkdtemp(join(tmpdir(), 'countersign-postgres-'));
   // As root the server runs as another user, who has to get in.
   await chmod(folder, 0o755);

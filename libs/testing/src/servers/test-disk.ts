@@ -92,8 +92,9 @@ export class TestDisk {
 
   /**
    * The power goes and comes back: every program on it is killed, and an ext4 has what its image had at that moment.
-   * That is all that had been written back. A disk with a cache of its own may lose more, what it was given without
-   * being told to flush; so this finds out who does not sync, and not who syncs wrongly.
+   * The image is read through the machine's page cache, so that is all that the file system was made to write, flushed
+   * or not. A disk with a cache of its own may lose what was not flushed: this finds out who does not sync, and not who
+   * syncs wrongly.
    */
   async losePower(): Promise<void> {
     await this.killAll();
