@@ -1,3 +1,4 @@
+import { setImmediate } from 'node:timers/promises';
 import { setTimeout as delay } from 'node:timers/promises';
 import { AUDIT_STREAMS, eventSubject, type CloudEvent } from '@countersign/contracts';
 import { Logger, UnavailableError } from '@countersign/platform';
@@ -270,6 +271,23 @@ describe('JetStream alone', () => {
     const stored = new Map(recorder.items.map(({ streamSequence, event }) => [streamSequence, event.subject]));
     const subjects = [...stored.values()].filter((subject) => subject !== 'lost');
     expect(subjects).toEqual(['1', '2', 'late', '3']);
+  });
+
+  test('ends no process when the connection is lost while events wait for others, and refuses them', async () => {
+    await start();
+    const refused: Promise<string>[] = [];
+    const killed = server.kill();
+    const isUp = (): boolean => {
+      try {
+        return link.connection() !== null;
+      } catch {
+        return false;
+      }
+    };
+    for (; isUp(); await setImmediate()) refused.push(unavailable(stream.append('audit', testEvent('refused'))));
+    await Promise.all([killed, ...refused]);
+    await server.restart();
+    await eventually(() => stream.append('audit', testEvent('after')));
   });
 
   test('consumes from a server that starts later', async () => {

@@ -45,7 +45,7 @@ export class EventPublisher {
     if (known !== undefined) return known;
     const gatherer = new Gatherer<Published, void>({
       most: MOST_EVENTS,
-      mostBytes: () => Math.min(MOST_BYTES, (this.link.connection().info?.max_payload ?? Infinity) / 2),
+      mostBytes: () => Math.min(MOST_BYTES, this.link.maxPayload / 2),
       patienceMs: PATIENCE_MS,
       deadline: {
         milliseconds: ACK_TIMEOUT_MS,

@@ -141,7 +141,7 @@ export class NatsBus extends Bus {
     if (known !== undefined) return known;
     const gatherer = new Gatherer<Asked, unknown>({
       most: MOST_GATHERED,
-      mostBytes: () => Math.min(MOST_GATHERED_BYTES, (this.link.connection().info?.max_payload ?? Infinity) / 2),
+      mostBytes: () => Math.min(MOST_GATHERED_BYTES, this.link.maxPayload / 2),
       patienceMs: PATIENCE_MS,
       deadline: { milliseconds: timeoutMs, late: () => unavailable(contract, `no answer within ${timeoutMs} ms`) },
       work: (asked) => this.askTogether(contract, asked),

@@ -82,6 +82,11 @@ export class NatsLink implements Resource {
     return this.current;
   }
 
+  /** The most bytes of a message, by the server that we are or were connected to last. */
+  get maxPayload(): number {
+    return this.current?.info?.max_payload ?? Infinity;
+  }
+
   /** Says that a bus or a stream stands on the link, until its `leave()`. */
   join(): void {
     this.users += 1;

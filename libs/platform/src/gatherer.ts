@@ -1,7 +1,7 @@
 export interface GathererOptions<Item, Result> {
   /** Most items of one call of `work`. */
   most: number;
-  /** Most bytes of a call with several items; no bound unless given. */
+  /** Most bytes of a call with several items; no bound unless given. Never throws: nobody would catch it. */
   mostBytes?: () => number;
   /** A call that has gone on for so long holds up the next one no more. */
   patienceMs: number;
