@@ -237,7 +237,11 @@ async function* batches(messages: AsyncIterable<JsMsg>, size: number): AsyncGene
   for (;;) {
     if (arrived.length === 0 && isOpen) await new Promise<void>((resolve) => (wake = resolve));
     if (arrived.length === 0) return await reading;
-    for (let count = 0; count < arrived.length && count < size; await setImmediate()) count = arrived.length;
+    let before: number;
+    do {
+      before = arrived.length;
+      await setImmediate();
+    } while (arrived.length > before && arrived.length < size);
     yield arrived.splice(0, size);
   }
 }
