@@ -1,4 +1,5 @@
 import { UnavailableError } from '@countersign/platform';
+import type { Redis } from 'ioredis';
 import { ExpiringStore, type Reservation, type StoreState } from './expiring-store';
 import { checkExpiry, checkKeys } from './keys';
 import { transactionResults, type RedisLink } from './redis-link';
@@ -28,7 +29,7 @@ export class RedisExpiringStore extends ExpiringStore {
 
   async set(key: string, value: string, expiresAt: number | null): Promise<void> {
     checkKeys(key);
-    if (expiresAt === null) return void (await this.link.ask((client) => client.set(key, value)));
+    if (expiresAt === null) return void (await this.link.ask((client) => setForEver(client, key, value)));
     checkExpiry(expiresAt);
     await this.link.ask((client) => client.set(key, value, 'EXAT', expiresAt));
   }
@@ -90,3 +91,11 @@ const secondsOf = (time: unknown): number => {
   const [seconds, microseconds] = (time as [string, string]).map(Number) as [number, number];
   return seconds + microseconds / 1e6;
 };
+
+/**
+ * Reservations that come together are a transaction in the append-only file, and a Redis whose default user may not
+ * write leaves transactions out when it reads the file. This is one too: what is kept for ever is then lost with them,
+ * which shows, while a single SET would say that nothing was forgotten.
+ */
+const setForEver = async (client: Redis, key: string, value: string): Promise<unknown[]> =>
+  transactionResults(await client.multi().set(key, value).set(key, value).exec());

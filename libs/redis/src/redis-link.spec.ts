@@ -129,6 +129,26 @@ describe('whether a run of the server began with all that was acknowledged (RPL-
     expect(after.life).not.toBe(before.life);
   });
 
+  test.each<[string, string, string | null, number]>([
+    ['it may write, as in deploy/redis: nothing forgotten', 'resetpass resetchannels ~cs:* -@all +@write', 'epoch', 4],
+    // Redis then leaves out transactions when it reads its file; reservations that come together are one.
+    ['it may not: what is forgotten takes the sentinel along', '', null, 0],
+  ])('the same where the default user is off and %s', async (_, rights, sentinel, kept) => {
+    const users = `user default off ${rights}\nuser app on nopass ~* &* +@all`;
+    server = await startRedis({ config: `appendonly yes\nappendfsync always\n${users}` });
+    link = connectRedis({ url: server.url.replace('//', '//app:any@'), logger });
+    store = new RedisExpiringStore(link);
+    await link.whenReady();
+    await store.set('cs:s', 'epoch', null);
+    const keys = ['cs:1', 'cs:2', 'cs:3', 'cs:4'];
+    await Promise.all(keys.map((key) => store.reserve(key, 'v', inAMinute(), 'cs:s')));
+    await server.kill();
+    await server.restart();
+    const after = await eventually(() => store.inspect('cs:s'), 2_000);
+    const held = await Promise.all(keys.map((key) => store.get(key)));
+    expect([after.sentinel, held.filter((value) => value === 'v').length]).toEqual([sentinel, kept]);
+  });
+
   test.each(['', 'save 1 1'])('not without one (%j)', async (config) => {
     const [before, after] = await restarted(config);
     expect(after.remembers).toBe(false);
