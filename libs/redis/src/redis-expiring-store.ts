@@ -95,7 +95,7 @@ const secondsOf = (time: unknown): number => {
 /**
  * Reservations that come together are a transaction in the append-only file, and a Redis whose default user may not
  * write leaves transactions out when it reads the file. This is one too: what is kept for ever is then lost with them,
- * which shows, while a single SET would say that nothing was forgotten.
+ * which shows, while a single SET would say that nothing was forgotten. Twice, as Redis files one command by itself.
  */
 const setForEver = async (client: Redis, key: string, value: string): Promise<unknown[]> =>
   transactionResults(await client.multi().set(key, value).set(key, value).exec());
