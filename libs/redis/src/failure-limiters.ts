@@ -46,17 +46,23 @@ export class RedisFailureLimiter extends FailureLimiter {
     const now = performance.now();
     const known = this.known.get(key);
     if (known !== undefined && now < known.until) return known.seconds;
-    const seconds = this.link
-      .ask(() => blockedFor(this.limiter, key, this.budget.points))
-      .catch(() => this.inMemory.blockedFor(key));
+    const seconds = this.inRedis((limiter) => blockedFor(limiter, key, this.budget.points)).catch(() =>
+      this.inMemory.blockedFor(key),
+    );
     if (this.known.size >= MOST_KEYS) this.known.clear();
     this.known.set(key, { seconds, until: now + FRESH_MS });
     return seconds;
   }
 
   async count(key: string): Promise<void> {
-    await this.link.ask(() => count(this.limiter, key)).catch(() => this.inMemory.count(key));
+    await this.inRedis((limiter) => count(limiter, key)).catch(() => this.inMemory.count(key));
     this.known.delete(key);
+  }
+
+  /** Not asked while Redis is late; that it was late for a count alone refuses nobody a reservation. */
+  private async inRedis<T>(work: (limiter: RateLimiterRedis) => Promise<T>): Promise<T> {
+    this.link.assertPrompt();
+    return work(this.limiter);
   }
 }
 

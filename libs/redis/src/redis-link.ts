@@ -79,7 +79,7 @@ export class RedisLink implements Resource {
     return this.askAnyway(question);
   }
 
-  /** The same, late or not; for what follows a question that was asked, and never for more. */
+  /** The same, late or not; for what follows a question that was asked, and never for more. @throws UnavailableError */
   async askAnyway<T>(question: (client: Redis) => Promise<T>): Promise<T> {
     try {
       return await question(this.client);
