@@ -71,6 +71,9 @@ describe('a frozen or slow server, in the distributed mode', () => {
       const took = await timed(async () => {
         const statuses = await Promise.all(Array.from({ length: 20 }, attempt));
         expect([...new Set(statuses)]).toEqual([503]);
+        // Nor does one wait whose key has to be asked for first.
+        const unknown = await issuer.sign(githubClaims(issuer.iss), { kid: 'never-seen' });
+        expect((await exchangeOnce(stack, unknown)).status).toBe(503);
       });
       expect(took).toBeLessThan(generous(2_000));
     });

@@ -88,7 +88,8 @@ export const listIssuers = request(
 
 /**
  * Asked of discovery by the exchange: the issuer behind `iss` and its keys for `kid` (all usable keys when the
- * token names none). `unavailable`: trusted, but its keys cannot be had at the moment (503, not a refusal).
+ * token names none). `unavailable`: trusted, but its keys cannot be had at the moment (503, not a refusal). `pending`:
+ * they are being fetched, ask again; so that an answer that takes longer means that discovery is lost.
  */
 export const getIssuerKeys = request(
   'discovery.keys.get',
@@ -104,9 +105,8 @@ export const getIssuerKeys = request(
     z.object({ status: z.literal('issuer_unknown') }),
     z.object({ status: z.literal('kid_unknown'), issuer: trustedIssuerSchema }),
     z.object({ status: z.literal('unavailable'), issuer: trustedIssuerSchema }),
+    z.object({ status: z.literal('pending') }),
   ]),
-  // Longer than a fetch may take would hold callers; a first fetch goes on behind a timed-out request.
-  6_000,
 );
 
 export type IssuerKeys = z.infer<typeof getIssuerKeys.output>;

@@ -1,3 +1,4 @@
+export { askIssuerKeys } from './ask-issuer-keys';
 export {
   AuditStream,
   type ConsumeOptions,

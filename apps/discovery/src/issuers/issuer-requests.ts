@@ -1,9 +1,15 @@
+import { setTimeout as delay } from 'node:timers/promises';
 import { checkIssuers, getIssuerKeys, type IssuerKeys } from '@countersign/contracts';
 import { Bus } from '@countersign/messaging';
 import { SafeHttp } from '@countersign/safe-http';
 import { Injectable } from '@nestjs/common';
 import { checkIssuer } from './check-issuer';
 import { TrustedIssuers, asTrustedIssuer } from './trusted-issuers';
+
+/** Half of what who asks waits for an answer. */
+const PENDING_MS = 400;
+
+const pending = (): Promise<IssuerKeys> => delay(PENDING_MS, { status: 'pending' }, { ref: false });
 
 /** What discovery answers over the bus. */
 @Injectable()
@@ -13,7 +19,7 @@ export class IssuerRequests {
     http: SafeHttp,
     bus: Bus,
   ) {
-    bus.serve(getIssuerKeys, ({ iss, kid }) => this.keys(iss, kid));
+    bus.serve(getIssuerKeys, ({ iss, kid }) => Promise.race([this.keys(iss, kid), pending()]));
     bus.serve(checkIssuers, async ({ issuers: candidates }) => {
       // All at once, and nothing is kept.
       const checked = await Promise.all(candidates.map((candidate) => checkIssuer(http, candidate)));

@@ -74,6 +74,26 @@ describe('keys of an issuer in the exchange', () => {
     expect((await keys.find(asked)).keys).toEqual([{ kty: 'RSA', kid: 'k1' }]);
   });
 
+  it('that discovery is fetching are asked for again, until it has them', async () => {
+    const { world, keys } = start(() => (world.asked < 3 ? { status: 'pending' } : found('k1')));
+    expect((await keys.find(asked)).keys).toEqual([{ kty: 'RSA', kid: 'k1' }]);
+    expect(world.asked).toBe(3);
+  });
+
+  it('that take longer than any fetch are unavailable, as they are within a second when nobody answers', async () => {
+    const { world, keys } = start(() => {
+      jest.advanceTimersByTime(400);
+      return { status: 'pending' };
+    });
+    await expect(keys.find(asked)).rejects.toThrow(UnavailableError);
+    expect(world.asked).toBeGreaterThan(10);
+    world.answer = () => new Promise(() => undefined);
+    const lost = expect(keys.find(asked)).rejects.toThrow(UnavailableError);
+    await announced();
+    jest.advanceTimersByTime(1_000);
+    await lost;
+  });
+
   it.each<[string, IssuerKeys, typeof Refusal | typeof UnavailableError]>([
     ['nobody trusts its issuer', { status: 'issuer_unknown' }, Refusal],
     ['nobody knows its kid', { status: 'kid_unknown', issuer }, Refusal],

@@ -1,5 +1,5 @@
-import { getIssuerKeys, issuerKeysChanged, policyChanged, type TrustedIssuer } from '@countersign/contracts';
-import { Bus } from '@countersign/messaging';
+import { issuerKeysChanged, policyChanged, type TrustedIssuer } from '@countersign/contracts';
+import { Bus, askIssuerKeys } from '@countersign/messaging';
 import { UnavailableError } from '@countersign/platform';
 import type { Jwk, ParsedToken, RejectedKey } from '@countersign/tokens';
 import { Injectable } from '@nestjs/common';
@@ -55,7 +55,7 @@ export class VerificationKeys {
   }
 
   private async ask(asked: { iss: string; kid: string | null }): Promise<IssuerAndKeys> {
-    const answer = await this.bus.request(getIssuerKeys, asked);
+    const answer = await askIssuerKeys(this.bus, asked);
     if (answer.status === 'issuer_unknown') throw refuseToken('issuer_unknown');
     if (answer.status === 'kid_unknown') throw refuseToken('kid_unknown');
     if (answer.status === 'unavailable') throw new UnavailableError('discovery', { retryAfterSeconds: 5 });
