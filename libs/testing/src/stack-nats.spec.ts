@@ -32,8 +32,10 @@ async function conversationsOf(service: string): Promise<string[]> {
   const folder = join(repository, 'apps', service, 'src');
   const files = (await readdir(folder, { recursive: true })).filter((file) => /(?<!\.(spec|fixture))\.ts$/.test(file));
   const sources = await Promise.all(files.map((file) => readFile(join(folder, file), 'utf8')));
+  const shared = (file: string): Promise<string> => readFile(join(repository, 'libs/messaging/src', file), 'utf8');
+  if (sources.some((source) => source.includes('askIssuerKeys('))) sources.push(await shared('ask-issuer-keys.ts'));
   // Every service guards its admin endpoints with it.
-  sources.push(await readFile(join(repository, 'libs/messaging/src/bus-admin-access.ts'), 'utf8'));
+  sources.push(await shared('bus-admin-access.ts'));
   return [...new Set(sources.flatMap(conversationsIn))].sort();
 }
 
