@@ -1,6 +1,5 @@
 import { issuerKeysChanged, policyChanged, type TrustedIssuer } from '@countersign/contracts';
 import { Bus, askIssuerKeys } from '@countersign/messaging';
-import { UnavailableError } from '@countersign/platform';
 import type { Jwk, ParsedToken, RejectedKey } from '@countersign/tokens';
 import { Injectable } from '@nestjs/common';
 import { refuseToken } from '../token/refusal';
@@ -58,7 +57,6 @@ export class VerificationKeys {
     const answer = await askIssuerKeys(this.bus, asked);
     if (answer.status === 'issuer_unknown') throw refuseToken('issuer_unknown');
     if (answer.status === 'kid_unknown') throw refuseToken('kid_unknown');
-    if (answer.status === 'unavailable') throw new UnavailableError('discovery', { retryAfterSeconds: 5 });
     const { issuer, keys, rejectedKeys } = answer;
     return { issuer, keys, rejectedKeys };
   }

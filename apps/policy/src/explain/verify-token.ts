@@ -1,6 +1,6 @@
 import { REFUSAL_CLASS, type ExplainedOutcome, type RefusalReason } from '@countersign/contracts';
 import { Bus, askIssuerKeys } from '@countersign/messaging';
-import { ProblemError, UnavailableError } from '@countersign/platform';
+import { ProblemError } from '@countersign/platform';
 import { parseSubjectToken, verifySubjectToken, type ParsedToken, type TokenRefusalReason } from '@countersign/tokens';
 import { Injectable } from '@nestjs/common';
 import { PolicyConfig } from '../config';
@@ -39,7 +39,6 @@ export class VerifyToken {
 
   private async check(parsed: ParsedToken, now: number): Promise<TokenRefusalReason | null> {
     const answer = await askIssuerKeys(this.bus, { iss: parsed.iss, kid: parsed.kid });
-    if (answer.status === 'unavailable') throw new UnavailableError('discovery', { retryAfterSeconds: 5 });
     if (answer.status !== 'found') return answer.status;
     const { issuer, keys, rejectedKeys } = answer;
     const verified = verifySubjectToken({ parsed, issuer, keys, rejectedKeys, now });
