@@ -1,6 +1,7 @@
 import { execFileSync } from 'node:child_process';
 import { copyFile, mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
+import { isOlderThan } from '@countersign/platform';
 import { presentBinary, serverBinary } from './servers/binaries';
 import { runNats } from './servers/nats';
 import { runSql, startPostgres } from './servers/postgres';
@@ -41,9 +42,10 @@ export async function startStackNats(folder: string, secrets: StackSecrets, disk
 export function syncRefusal(): string | null {
   const command = presentBinary('nats-server')?.command;
   if (command === undefined) return 'nats-server is not there yet';
-  const version = execFileSync(command, ['--version']).toString().trim();
-  const [major = 0, minor = 0] = (/v(\d+)\.(\d+)/.exec(version) ?? []).slice(1).map(Number);
-  return major > 2 || (major === 2 && minor >= 10) ? null : `${version} has no sync_interval, 2.10 does`;
+  const answer = execFileSync(command, ['--version']).toString().trim();
+  const [, version] = /v([\d.]+)/.exec(answer) ?? [];
+  const knowsIt = version !== undefined && !isOlderThan(version, '2.10.0');
+  return knowsIt ? null : `${answer} has no sync_interval, 2.10 does`;
 }
 
 /** What the server's version understands of jetstream-durable.conf. */
