@@ -242,6 +242,21 @@ function caller({ url }: RunningService): AuditUnderTest['call'] {
   };
 }
 
+/** The ids of what is in the trail, in its order. */
+export const eventIds = async (audit: AuditUnderTest): Promise<string[]> =>
+  (await audit.rows<{ id: string }>('SELECT event_id AS id FROM audit.event ORDER BY sequence')).map(({ id }) => id);
+
+/** For steps that undo what a test has started: taken after each test, the last first, whatever becomes of the others. */
+export function undoneAfterEach(): (() => Promise<unknown>)[] {
+  const steps: (() => Promise<unknown>)[] = [];
+  afterEach(async () => {
+    const failures: unknown[] = [];
+    for (const step of steps.splice(0).reverse()) await step().catch((error: unknown) => failures.push(error));
+    expect(failures).toEqual([]);
+  });
+  return steps;
+}
+
 /** An exchange event as the exchange makes them; `data` adds to it. */
 export function exchangeEvent(data: Record<string, unknown> = {}, changes: Partial<CloudEvent> = {}): CloudEvent {
   return {

@@ -10,22 +10,19 @@ import {
   type TcpProxy,
   type TestServer,
 } from '@countersign/testing';
-import { admin, adminOnce, apply, claimsOf, eventsOf, exchange, exchangeOnce, startTestStack } from '../support/client';
+import { Attempts } from '../support/attempts';
+import { admin, adminOnce, apply, eventsOf, exchange, exchangeOnce, startTestStack } from '../support/client';
 import { acmeWeb, githubClaims } from '../support/documents';
 
 describe('a frozen or slow server, in the distributed mode', () => {
   let stack: Stack;
   let issuer: LocalIssuer;
   let proxy: TcpProxy | undefined;
-  const issued: string[] = [];
+  let attempts: Attempts;
 
-  const token = (): Promise<string> => issuer.sign(githubClaims(issuer.iss));
-
-  async function attempt(): Promise<number> {
-    const { status, body } = await exchangeOnce(stack, await token());
-    if (status === 200) issued.push(String(claimsOf(body.access_token).jti));
-    return status;
-  }
+  /** Of so many exchanges at once. */
+  const statuses = async (count: number): Promise<number[]> =>
+    (await Promise.all(Array.from({ length: count }, () => attempts.once()))).map(({ status }) => status);
 
   /** Milliseconds until the work resolves. */
   async function timed(work: () => Promise<unknown>): Promise<number> {
@@ -43,21 +40,11 @@ describe('a frozen or slow server, in the distributed mode', () => {
     }
   }
 
-  const granted = (): Promise<string[]> =>
-    eventually(async () => {
-      const path = '/v1/events?type=dev.countersign.exchange.granted.v1&limit=500';
-      const { status, body } = await admin(stack, 'GET', path);
-      if (status !== 200) throw new Error(`events: ${status}`);
-      const recorded = (body.items as { data: { token: { jti: string } } }[]).map(({ data }) => data.token.jti);
-      const missing = issued.filter((jti) => !recorded.includes(jti));
-      if (missing.length > 0) throw new Error(`${missing.length} of ${issued.length} are missing`);
-      return recorded;
-    });
-
   beforeAll(async () => {
     [stack, issuer] = await Promise.all([startTestStack(), startLocalIssuer()]);
+    attempts = new Attempts(stack, issuer);
     await apply(stack, acmeWeb(issuer.iss));
-    await eventually(async () => expect(await attempt()).toBe(200));
+    await attempts.untilGranted();
   });
 
   afterAll(async () => {
@@ -69,21 +56,19 @@ describe('a frozen or slow server, in the distributed mode', () => {
   it('R-08: while NATS is frozen nothing is issued, in a second; afterwards at once, and nothing is recorded twice', async () => {
     await whileFrozen(stack.nats, async () => {
       const took = await timed(async () => {
-        const statuses = await Promise.all(Array.from({ length: 20 }, attempt));
-        expect([...new Set(statuses)]).toEqual([503]);
+        expect([...new Set(await statuses(20))]).toEqual([503]);
         // Nor does one wait whose key has to be asked for first.
         const unknown = await issuer.sign(githubClaims(issuer.iss), { kid: 'never-seen' });
         expect((await exchangeOnce(stack, unknown)).status).toBe(503);
       });
       expect(took).toBeLessThan(generous(2_000));
     });
-    expect(await timed(() => eventually(async () => expect(await attempt()).toBe(200)))).toBeLessThan(generous(2_000));
-    const recorded = await granted();
-    expect(recorded.length).toBe(new Set(recorded).size);
+    expect(await attempts.untilGranted()).toBeLessThan(generous(2_000));
+    await attempts.recorded();
   });
 
   it('R-17: while PostgreSQL takes no connections tokens are issued and recorded, admin calls end in a second, and do not pile up', async () => {
-    await eventually(async () => expect(await attempt()).toBe(200));
+    await attempts.untilGranted();
     await whileFrozen(stack.postgres, async () => {
       const took = await timed(async () => {
         const calls = ['/v1/resources', '/v1/events', '/v1/webhooks'].flatMap((path) =>
@@ -92,7 +77,7 @@ describe('a frozen or slow server, in the distributed mode', () => {
         for (const { status } of await Promise.all(calls)) expect([200, 503]).toContain(status);
       });
       expect(took).toBeLessThan(generous(2_500));
-      await eventually(async () => expect(await attempt()).toBe(200));
+      await attempts.untilGranted();
     });
     const back = (): Promise<void> =>
       eventually(async () => {
@@ -100,7 +85,7 @@ describe('a frozen or slow server, in the distributed mode', () => {
         expect((await admin(stack, 'GET', '/v1/resources')).status).toBe(200);
       });
     expect(await timed(back)).toBeLessThan(generous(5_000));
-    await granted();
+    await attempts.recorded();
   });
 
   /** The address that exchange is given for Redis from now on. */
@@ -118,11 +103,11 @@ describe('a frozen or slow server, in the distributed mode', () => {
     const redis = await slowableRedis();
     const allServed = (count: number): Promise<void> =>
       eventually(async () => {
-        expect(await Promise.all(Array.from({ length: count }, attempt))).toEqual(Array(count).fill(200));
+        expect(await statuses(count)).toEqual(Array(count).fill(200));
       });
     redis.late = { requestsMs: 60, answersMs: 60 };
     await allServed(20);
-    const tokens = await Promise.all(Array.from({ length: 100 }, token));
+    const tokens = await Promise.all(Array.from({ length: 100 }, () => attempts.token()));
     redis.late = { requestsMs: 200, answersMs: 800 };
     const refused = async (one: string): Promise<void> => {
       const { status, headers } = await exchangeOnce(stack, one);

@@ -13,7 +13,7 @@ import {
 } from '@countersign/testing';
 import { jetstreamManager } from '@nats-io/jetstream';
 import { connect } from '@nats-io/transport-node';
-import { exchangeEvent, startAudit, until, type AuditUnderTest } from '../audit.fixture';
+import { eventIds, exchangeEvent, startAudit, undoneAfterEach, until, type AuditUnderTest } from '../audit.fixture';
 
 const silent = new Logger('test', 'silent');
 const refusal = diskRefusal('tmpfs');
@@ -42,7 +42,7 @@ let audit: AuditUnderTest;
 let stream: WatchedStream;
 let publisher: NatsAuditStream;
 let published: string[];
-const undo: (() => Promise<unknown>)[] = [];
+const undo = undoneAfterEach();
 
 const openLink = () => connectNats({ url: nats.url, service: 'test', logger: silent });
 
@@ -62,14 +62,8 @@ async function start(): Promise<void> {
   undo.push(() => publisher.close());
   published = [];
   await record(FIRST);
-  await until('the first in the trail', async () => (await trail()).length === FIRST);
+  await until('the first in the trail', async () => (await eventIds(audit)).length === FIRST);
 }
-
-afterEach(async () => {
-  const failures: unknown[] = [];
-  for (const step of undo.splice(0).reverse()) await step().catch((error: unknown) => failures.push(error));
-  expect(failures).toEqual([]);
-});
 
 /** One after the other, so that each has a message; resolves when JetStream has acknowledged them. */
 async function record(count: number): Promise<void> {
@@ -79,9 +73,6 @@ async function record(count: number): Promise<void> {
     published.push(event.id);
   }
 }
-
-const trail = async (): Promise<string[]> =>
-  (await audit.rows<{ id: string }>('SELECT event_id AS id FROM audit.event ORDER BY sequence')).map(({ id }) => id);
 
 /** What JetStream keeps for audit, in messages. */
 async function backlog(): Promise<number> {
@@ -104,7 +95,7 @@ const codes = (): unknown[] => stream.failures.map((error) => driverError(error)
 
 async function expectAllStoredOnce(): Promise<void> {
   const stored = await eventually(async () => {
-    const ids = await trail();
+    const ids = await eventIds(audit);
     expect(new Set(ids)).toEqual(new Set([...ids, ...published]));
     return ids;
   }, PATIENCE_MS);
@@ -131,7 +122,7 @@ testUnless(
       await record(10);
       return stream.failures.length > 0;
     });
-    await expectBacklogKept((await trail()).length);
+    await expectBacklogKept((await eventIds(audit)).length);
     expect(new Set(codes())).toEqual(new Set(['53100']));
     const webhook = { url: 'http://127.0.0.1:1/', types: ['dev.countersign.exchange.granted.v1'] };
     const { status, headers } = await audit.call('POST', '/v1/webhooks', webhook);

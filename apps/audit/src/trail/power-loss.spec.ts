@@ -14,7 +14,7 @@ import {
   testUnless,
   type TestServer,
 } from '@countersign/testing';
-import { exchangeEvent, startAudit, until, type AuditUnderTest } from '../audit.fixture';
+import { eventIds, exchangeEvent, startAudit, undoneAfterEach, until, type AuditUnderTest } from '../audit.fixture';
 
 const silent = new Logger('test', 'silent');
 const STORED = 300;
@@ -50,12 +50,7 @@ interface System {
   audit: AuditUnderTest;
 }
 
-const undo: (() => Promise<unknown>)[] = [];
-afterEach(async () => {
-  const failures: unknown[] = [];
-  for (const step of undo.splice(0).reverse()) await step().catch((error: unknown) => failures.push(error));
-  expect(failures).toEqual([]);
-});
+const undo = undoneAfterEach();
 
 /** Servers with the durability of deploy/, those that will lose their power on one disk. */
 async function startServers(lost: Lost) {
@@ -99,19 +94,16 @@ async function append(stream: NatsAuditStream, count: number, acknowledged: stri
   await Promise.all(Array.from({ length: 8 }, appender));
 }
 
-const trail = async ({ rows }: AuditUnderTest): Promise<string[]> =>
-  (await rows<{ id: string }>('SELECT event_id AS id FROM audit.event ORDER BY sequence')).map(({ id }) => id);
-
 /** While events are recorded; resolves with what the trail had just before. */
 async function losePower(system: System, acknowledged: string[]): Promise<string[]> {
   const { disk, lost, servers, stream, publisher, audit } = system;
   const recording = append(publisher, 5 * STORED, acknowledged);
-  await until('events in the trail', async () => (await trail(audit)).length >= STORED);
+  await until('events in the trail', async () => (await eventIds(audit)).length >= STORED);
   const { length } = acknowledged;
   // Else next to nothing would be in the stream alone.
   if (lost.nats) stream.hold();
   await until('a backlog in the stream', () => acknowledged.length >= length + BACKLOG);
-  const seen = await trail(audit);
+  const seen = await eventIds(audit);
   await Promise.all(servers.map((server) => server.kill()));
   await disk.losePower();
   await Promise.all(servers.map((server) => server.restart()));
@@ -135,7 +127,7 @@ for (const [who, lost, refusal] of cases)
       const acknowledged: string[] = [];
       const seen = await losePower(system, acknowledged);
       const stored = await eventually(async () => {
-        const ids = await trail(system.audit);
+        const ids = await eventIds(system.audit);
         expect(new Set(ids)).toEqual(new Set([...ids, ...acknowledged]));
         return ids;
       }, PATIENCE_MS);
